@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gowebpki/jcs"
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// safeDigits is how many decimal digits always survive an IEEE 754 double.
+const safeDigits = 15
+
+// toValue turns decoded JSON (numbers as json.Number) into OPA's form, with
+// each number in the form that RFC 8785 writes it, so that what the policy
+// sees is what the canonical JSON says.
+func toValue(x any) (ast.Value, error) {
+	switch x := x.(type) {
+	case nil:
+		return ast.NullValue, nil
+	case bool:
+		return ast.Boolean(x), nil
+	case string:
+		return ast.String(x), nil
+	case json.Number:
+		s, err := canonicalNumber(string(x))
+		return ast.Number(s), err
+	case []any:
+		terms := make([]*ast.Term, len(x))
+		for i, e := range x {
+			v, err := toValue(e)
+			if err != nil {
+				return nil, err
+			}
+			terms[i] = ast.NewTerm(v)
+		}
+		return ast.NewArray(terms...), nil
+	case map[string]any:
+		pairs := make([][2]*ast.Term, 0, len(x))
+		for k, e := range x {
+			v, err := toValue(e)
+			if err != nil {
+				return nil, err
+			}
+			pairs = append(pairs, [2]*ast.Term{ast.NewTerm(ast.String(k)), ast.NewTerm(v)})
+		}
+		return ast.NewObject(pairs...), nil
+	default:
+		return nil, fmt.Errorf("%T is not a JSON value", x)
+	}
+}
+
+// canonicalNumber is s as RFC 8785 writes it: the shortest text of the
+// nearest double.
+func canonicalNumber(s string) (string, error) {
+	if isSafeInteger(s) {
+		return s, nil
+	}
+	f, err := json.Number(s).Float64()
+	if err != nil {
+		return "", fmt.Errorf("number %.40s is out of range", s)
+	}
+	return jcs.NumberToJSON(f)
+}
+
+// isSafeInteger reports whether s is an integer that is its own canonical form.
+func isSafeInteger(s string) bool {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || len(digits) > safeDigits || (digits[0] == '0' && s != "0") {
+		return false
+	}
+	for i := range len(digits) {
+		if digits[i] < '0' || digits[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+var errNotJSON = errors.New("the value has no JSON form")
+
+// appendJSON appends the RFC 8785 form of v. Sets become sorted arrays; keys
+// that are not strings become their JSON text, as OPA has it.
+func appendJSON(dst []byte, v ast.Value) ([]byte, error) {
+	switch v := v.(type) {
+	case ast.Null:
+		return append(dst, "null"...), nil
+	case ast.Boolean:
+		if v {
+			return append(dst, "true"...), nil
+		}
+		return append(dst, "false"...), nil
+	case ast.Number:
+		s, err := canonicalNumber(string(v))
+		return append(dst, s...), err
+	case ast.String:
+		return appendString(dst, string(v)), nil
+	case *ast.Array:
+		dst = append(dst, '[')
+		var err error
+		for i := range v.Len() {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			if dst, err = appendJSON(dst, v.Elem(i).Value); err != nil {
+				return nil, err
+			}
+		}
+		return append(dst, ']'), nil
+	case ast.Set:
+		return appendJSON(dst, v.Sorted())
+	case ast.Object:
+		return appendObject(dst, v)
+	default:
+		return nil, fmt.Errorf("%w: %s", errNotJSON, ast.ValueName(v))
+	}
+}
+
+type member struct {
+	name  string
+	value ast.Value
+}
+
+func appendObject(dst []byte, obj ast.Object) ([]byte, error) {
+	members := make([]member, 0, obj.Len())
+	err := obj.Iter(func(k, v *ast.Term) error {
+		name, ok := k.Value.(ast.String)
+		if !ok {
+			text, err := appendJSON(nil, k.Value)
+			if err != nil {
+				return err
+			}
+			name = ast.String(text)
+		}
+		// Made valid here, so that two keys that become equal are noticed.
+		members = append(members, member{strings.ToValidUTF8(string(name), "\uFFFD"), v.Value})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	byName := func(a, b member) int { return compareUTF16(a.name, b.name) }
+	if !slices.IsSortedFunc(members, byName) {
+		slices.SortFunc(members, byName)
+	}
+	dst = append(dst, '{')
+	for i, m := range members {
+		if i > 0 {
+			if members[i-1].name == m.name {
+				return nil, fmt.Errorf("%w: an object has the key %q twice", errNotJSON, m.name)
+			}
+			dst = append(dst, ',')
+		}
+		dst = append(appendString(dst, m.name), ':')
+		if dst, err = appendJSON(dst, m.value); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+// compareUTF16 orders strings by their UTF-16 code units, as RFC 8785 sorts
+// keys. It differs from the order of bytes only where a character beyond the
+// basic plane meets one from U+E000 to U+FFFF.
+func compareUTF16(a, b string) int {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	if i == len(a) || i == len(b) {
+		return len(a) - len(b)
+	}
+	if a[i] >= 0xEE && b[i] >= 0xEE && (a[i] >= 0xF0) != (b[i] >= 0xF0) {
+		return int(b[i]) - int(a[i]) // the four-byte one is a surrogate pair: lower
+	}
+	return int(a[i]) - int(b[i])
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString appends s as RFC 8785 quotes it. Bytes that are not UTF-8 are
+// written as U+FFFD, as encoding/json has it.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				dst = append(append(dst, s[start:i]...), "\uFFFD"...)
+				start = i + 1
+			}
+			i += size
+			continue
+		}
+		if c >= 0x20 && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\b':
+			dst = append(dst, `\b`...)
+		case '\t':
+			dst = append(dst, `\t`...)
+		case '\n':
+			dst = append(dst, `\n`...)
+		case '\f':
+			dst = append(dst, `\f`...)
+		case '\r':
+			dst = append(dst, `\r`...)
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
+		}
+		i++
+		start = i
+	}
+	return append(append(dst, s[start:]...), '"')
+}

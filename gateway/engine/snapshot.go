@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+)
+
+// Options bound what is loaded.
+type Options struct {
+	// MaxBytes is the most that a bundle's files may have together, before
+	// compression. 0 means 16 MiB.
+	MaxBytes int64
+	// Logger hears about a watch that has to fall back to polling. nil: nobody.
+	Logger *slog.Logger
+}
+
+func (o Options) maxBytes() int64 {
+	if o.MaxBytes > 0 {
+		return o.MaxBytes
+	}
+	return defaultMaxBytes
+}
+
+func (o Options) logger() *slog.Logger {
+	if o.Logger != nil {
+		return o.Logger
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// A Snapshot is one bundle, loaded, compiled and prepared. One that exists is
+// valid. It never changes, and all its methods are safe for concurrent use.
+// The nil Snapshot denies everything as unknown.policy_undefined.
+type Snapshot struct {
+	opts      Options
+	files     []file
+	packed    []byte
+	digest    string
+	revision  string
+	modules   map[string]*ast.Module // as parsed, tests too, by file
+	store     storage.Store
+	query     rego.PreparedEvalQuery
+	deadlines deadlines
+	codes     []Code
+}
+
+// LoadDir loads the bundle in a directory: its *.rego, data.json, data.yaml
+// and .manifest files; any other file is left alone. Symbolic links are
+// followed inside dir. Every refusal is a *LoadError.
+func LoadDir(ctx context.Context, dir string, opts Options) (*Snapshot, error) {
+	files, err := readDir(ctx, dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	return build(ctx, files, opts)
+}
+
+// LoadFS loads the bundle in a file system, as LoadDir does.
+func LoadFS(ctx context.Context, fsys fs.FS, opts Options) (*Snapshot, error) {
+	files, err := readFS(ctx, fsys, opts)
+	if err != nil {
+		return nil, err
+	}
+	return build(ctx, files, opts)
+}
+
+// LoadBytes loads a bundle from a tar.gz, such as Bytes or `opa build` made.
+func LoadBytes(ctx context.Context, archive []byte, opts Options) (*Snapshot, error) {
+	files, err := unpack(ctx, archive, opts)
+	if err != nil {
+		return nil, err
+	}
+	return build(ctx, files, opts)
+}
+
+// Revision is the revision that the bundle's manifest gives; without one, the
+// first twelve digits of the digest.
+func (s *Snapshot) Revision() string { return s.revision }
+
+// Digest is "sha256:" and the SHA-256 of Bytes. It depends on the names and
+// contents of the bundle's files, not on their order, times or archive.
+func (s *Snapshot) Digest() string { return s.digest }
+
+// Bytes is the bundle as the one tar.gz that these files have, to be stored by
+// its digest. LoadBytes makes an equal Snapshot of it.
+func (s *Snapshot) Bytes() ([]byte, error) { return slices.Clone(s.packed), nil }
+
+// Deadline is how long a decision about the action may take.
+func (s *Snapshot) Deadline(action string) time.Duration { return s.deadlines.of(action) }
+
+// build takes the files through every step.
+func build(ctx context.Context, files []file, opts Options) (*Snapshot, error) {
+	packed, err := pack(files)
+	if err != nil {
+		return nil, refuse(StepRead, "", err, "%v", err)
+	}
+	s := &Snapshot{opts: opts, files: files, packed: packed, digest: digestOf(packed)}
+
+	manifest, err := readManifest(files)
+	if err != nil {
+		return nil, err
+	}
+	if s.revision = manifest.Revision; s.revision == "" {
+		s.revision = s.digest[len("sha256:"):][:12]
+	}
+	data, err := readData(files, manifest)
+	if err != nil {
+		return nil, err
+	}
+	if s.modules, err = parse(files, manifest); err != nil {
+		return nil, err
+	}
+	live := liveModules(s.modules)
+	if s.codes, err = readCodes(live); err != nil {
+		return nil, err
+	}
+	compiler, err := compile(live, data)
+	if err != nil {
+		return nil, err
+	}
+	if s.deadlines, err = readEntrypoint(compiler); err != nil {
+		return nil, err
+	}
+	s.store = newStore(data)
+	if s.query, err = prepare(ctx, compiler, s.store); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// liveModules are the modules that decide: all but the tests.
+func liveModules(modules map[string]*ast.Module) map[string]*ast.Module {
+	live := make(map[string]*ast.Module, len(modules))
+	for name, m := range modules {
+		if !isTest(name) {
+			live[name] = m
+		}
+	}
+	return live
+}
+
+// newStore holds the bundle's data, ready to be read by evaluations; nothing
+// writes to it afterwards.
+func newStore(data map[string]any) storage.Store {
+	return inmem.NewFromObjectWithOpts(data, inmem.OptRoundTripOnWrite(false), inmem.OptReturnASTValuesOnRead(true))
+}
+
+// prepare makes the query that every decision evaluates. Preparing once is
+// what makes a decision cost microseconds.
+func prepare(ctx context.Context, compiler *ast.Compiler, store storage.Store) (rego.PreparedEvalQuery, error) {
+	query, err := rego.New(
+		rego.Query(resultVar+" = "+entrypoint),
+		rego.Compiler(compiler),
+		rego.Store(store),
+		rego.StrictBuiltinErrors(true),
+		rego.GenerateJSON(func(term *ast.Term, _ *rego.EvalContext) (any, error) { return term.Value, nil }),
+	).PrepareForEval(ctx)
+	if err != nil {
+		return query, refuse(StepEntrypoint, "", err, "prepare %s: %v", entrypoint, err)
+	}
+	return query, nil
+}
