@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	uploadCaps  = "multi_ack_detailed no-done side-band-64k ofs-delta shallow no-progress allow-tip-sha1-in-want allow-reachable-sha1-in-want"
+	uploadCaps  = "multi_ack_detailed no-done side-band-64k ofs-delta shallow deepen-relative no-progress allow-tip-sha1-in-want allow-reachable-sha1-in-want"
 	receiveCaps = "report-status delete-refs side-band-64k quiet ofs-delta no-thin"
 )
 

@@ -155,7 +155,36 @@ func (w *walker) cut(wants []objectID, depth int) (depthCut, error) {
 	return c, nil
 }
 
-// A request for objects: what a client wants, has, and how deep.
+// depthOf is how deep from wants the deepest of edge lies, 1 for a want
+// itself; 0 where none is met.
+func (w *walker) depthOf(wants []objectID, edge idSet) (int, error) {
+	level, seen, deepest := wants, idSet{}, 0
+	for d := 1; len(level) > 0; d++ {
+		var next []objectID
+		for _, id := range level {
+			if seen.has(id) {
+				continue
+			}
+			if err := w.tick(); err != nil {
+				return 0, err
+			}
+			seen.add(id)
+			if edge.has(id) {
+				deepest = d
+				continue
+			}
+			info, err := w.commits.get(w.o, id)
+			if err != nil {
+				return 0, err
+			}
+			next = append(next, info.parents...)
+		}
+		level = next
+	}
+	return deepest, nil
+}
+
+// objectsWanted is a request for objects: what a client wants, has, and how deep.
 type objectsWanted struct {
 	wants   []objectID
 	common  []objectID // commits that both sides have

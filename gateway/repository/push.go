@@ -190,5 +190,6 @@ func (p *Push) status(ok bool, code string) ([]byte, error) {
 			return nil, fmt.Errorf("report push: %w", err)
 		}
 	}
-	return b.Bytes(), writeFlush(&b)
+	err := writeFlush(&b)
+	return b.Bytes(), err
 }

@@ -105,12 +105,20 @@ func (u *uploader) depth() error {
 	if u.q.depth == 0 {
 		return nil
 	}
-	cut, err := u.walk.cut(u.q.wants, u.q.depth)
+	theirs := setOf(u.q.shallow)
+	depth := u.q.depth
+	if u.q.caps["deepen-relative"] {
+		reached, err := u.walk.depthOf(u.q.wants, theirs)
+		if err != nil {
+			return err
+		}
+		depth += reached
+	}
+	cut, err := u.walk.cut(u.q.wants, depth)
 	if err != nil {
 		return err
 	}
 	u.cut = &cut
-	theirs := setOf(u.q.shallow)
 	for id := range cut.shallow {
 		if !theirs.has(id) {
 			if err := writePkt(u.w, "shallow %s", id.hex()); err != nil {
