@@ -8,11 +8,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// clockBuiltins depend on something outside the input although OPA does not
-// mark them so: a certificate is verified against the current time.
-var clockBuiltins = []string{
+// unmarked builtins depend on something outside the input although OPA does
+// not mark them so: a certificate is verified against the current time, and
+// one of the signature versions is randomized.
+var unmarked = []string{
 	"crypto.x509.parse_and_verify_certificates",
 	"crypto.x509.parse_and_verify_certificates_with_options",
+	"providers.aws.sign_req",
 }
 
 // hermetic is what a policy may use: every builtin whose result follows from
@@ -27,7 +29,7 @@ func hermetic() *ast.Capabilities {
 // forbidden reports whether the builtin's result may differ between two
 // evaluations of the same input.
 func forbidden(b *ast.Builtin) bool {
-	return b.Nondeterministic || slices.Contains(clockBuiltins, b.Name)
+	return b.Nondeterministic || slices.Contains(unmarked, b.Name)
 }
 
 // Builtins names what a policy may call, sorted; for the documentation.

@@ -102,11 +102,12 @@ func (in Input) object() (ast.Object, error) {
 		if p.value == nil {
 			return nil, fmt.Errorf("input part %d (%q) was not made by NewPart", i, p.Name)
 		}
+		for _, other := range in[:i] {
+			if other.Name == p.Name {
+				return nil, fmt.Errorf("input part %q occurs twice", p.Name)
+			}
+		}
 		pairs[i] = [2]*ast.Term{p.name, p.value}
 	}
-	obj := ast.NewObject(pairs...)
-	if obj.Len() != len(in) {
-		return nil, fmt.Errorf("an input part occurs twice")
-	}
-	return obj, nil
+	return ast.NewObject(pairs...), nil
 }

@@ -55,7 +55,7 @@ func readCodes(modules map[string]*ast.Module) ([]Code, error) {
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		m := modules[name]
 		for _, a := range m.Annotations {
-			rule := annotatedRule(m, a)
+			rule := ast.NewAnnotationsRef(a).GetRule() // nil for a package's
 			if _, ok := a.Custom["code"]; !ok || rule == nil {
 				continue
 			}
@@ -115,16 +115,6 @@ func readCode(m *ast.Module, a *ast.Annotations, rule *ast.Rule) (Code, []gatewa
 		}
 	}
 	return code, problems
-}
-
-// annotatedRule is the rule that the annotation stands above; nil for one of
-// a package.
-func annotatedRule(m *ast.Module, a *ast.Annotations) *ast.Rule {
-	i := slices.IndexFunc(m.Rules, func(r *ast.Rule) bool { return slices.Contains(r.Annotations, a) })
-	if i < 0 {
-		return nil
-	}
-	return m.Rules[i]
 }
 
 // hasCode reports whether METADATA of this very rule has a code.

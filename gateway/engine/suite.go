@@ -135,9 +135,6 @@ func testResult(r *tester.Result) TestResult {
 		out.Message = r.Error.Error()
 	case r.Fail:
 		out.Message = "the test is not true"
-		if r.FailedAt != nil && r.FailedAt.Location != nil {
-			out.Message = fmt.Sprintf("false at line %d: %s", r.FailedAt.Location.Row, r.FailedAt.Location.Text)
-		}
 		for names, sub := range r.SubResults.Iter {
 			if sub.Fail && len(sub.SubResults) == 0 {
 				out.Message += "; case " + path.Join(names...)
