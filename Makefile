@@ -1,0 +1,48 @@
+# Everything that is done to this repository, by name. `make` alone lists it.
+
+GO       ?= go
+BIN      := bin/leviathan
+OPA      := bin/opa
+OPA_VERSION := $(shell $(GO) list -m -f '{{.Version}}' github.com/open-policy-agent/opa)
+# What is compiled in races and what is not: packages with goroutines of their own.
+RACE     := ./gateway/... ./scheduler/... ./worker/...
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check policy-test docs bench clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/leviathan
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/leviathan
+
+demo: build ## show everything at work on a sample repository, in under a minute
+	$(BIN) demo
+
+test: ## run every test: Go, with the race detector where it matters, Rego and scripts
+	$(GO) test -race $(RACE)
+	$(GO) test ./cmd/... ./policies/...
+
+check: ## formatting, vet, static analysis, tidiness
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=.ci/tools.mod staticcheck ./...
+	$(GO) mod tidy -diff
+
+policy-test: $(OPA) ## the stock opa on our policies: test with coverage, check, fmt
+	$(OPA) test --coverage --threshold 100 --format json policies/ > bin/coverage.json || { cat bin/coverage.json; exit 1; }
+	$(OPA) test policies/
+	$(OPA) check --strict policies/
+	@test -z "$$($(OPA) fmt --list policies/)" || { $(OPA) fmt --list policies/; echo "run bin/opa fmt --write on these"; exit 1; }
+
+$(OPA): go.mod
+	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod $(GO) install github.com/open-policy-agent/opa@$(OPA_VERSION)
+
+docs: build ## write the generated pages of docs/
+	$(BIN) docs docs
+
+bench: build $(OPA) ## measure beside the peers and write docs/performance
+	$(BIN) bench --opa $(OPA) --out docs/performance
+
+clean: ## remove what was built
+	rm -rf bin
