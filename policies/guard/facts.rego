@@ -1,0 +1,171 @@
+package leviathan.guard
+
+import rego.v1
+
+import data.leviathan.reason
+
+# How far the clock may be behind the journal's last record.
+_clock_tolerance_seconds := 2
+
+# How old the open pull requests may be when one more is opened.
+_forge_now_seconds := 30
+
+# METADATA
+# title: The clock is not trusted
+# description: The clock went back behind the journal's last record; nothing that depends on time is allowed until it catches up.
+# custom:
+#   code: unknown.clock
+#   message: "the clock is not known, or is more than {tolerance} s behind the journal"
+#   remedy: "Correct the machine's clock, or accept the jump with leviathan clock accept."
+deny contains r if {
+	"clock" in needs
+	not _clock_ok
+	r := reason.of(rego.metadata.chain(), {"tolerance": _clock_tolerance_seconds})
+}
+
+_clock_ok if {
+	is_number(input.time.now_us)
+	input.time.clock.known == true
+	is_number(input.time.clock.behind_seconds)
+	input.time.clock.behind_seconds <= _clock_tolerance_seconds
+}
+
+# The backlog is as old as the mirror that it was read from.
+_backlog_fact := input.mirror
+
+_backlog_fact := input.backlog if not input.mirror
+
+# METADATA
+# title: The backlog is not known
+# description: The mirror could not be read, or the backlog in it could not be parsed. That is not an empty backlog.
+# custom:
+#   code: unknown.backlog
+#   message: "the backlog is not known: {reason}"
+#   remedy: "See the status of the target's mirror; the next cycle tries again."
+deny contains r if {
+	"backlog" in needs
+	not _backlog_fact.known == true
+	r := reason.of(rego.metadata.chain(), {"reason": _why("backlog")})
+}
+
+# METADATA
+# title: The target's policy is not known
+# description: Whether the target restricts itself further could not be read.
+# custom:
+#   code: unknown.target_policy
+#   message: "the target's own policy is not known: {reason}"
+#   remedy: "See the status of the target's mirror; the next cycle tries again."
+deny contains r if {
+	"target_policy" in needs
+	not input.target_policy.known == true
+	r := reason.of(rego.metadata.chain(), {"reason": _why("target_policy")})
+}
+
+# METADATA
+# title: The open pull requests are not known
+# description: The forge did not answer. That is not "none open".
+# custom:
+#   code: unknown.forge
+#   message: "the open pull requests are not known: {reason}"
+#   remedy: "See the status of the forge; running attempts go on meanwhile."
+deny contains r if {
+	_needs_forge
+	not input.forge.known == true
+	r := reason.of(rego.metadata.chain(), {"reason": _why("forge")})
+}
+
+_needs_forge if "forge" in needs
+
+_needs_forge if "forge_now" in needs
+
+# METADATA
+# title: A fact is stale
+# description: A fact was seen too long ago to act on.
+# custom:
+#   code: unknown.stale
+#   message: "the {fact} was seen {age} s ago, the limit is {limit} s"
+#   remedy: "See the status of the target's facts; ask again when it was observed anew."
+deny contains r if {
+	some fact, limit in _age_limits
+	age := object.get(_facts, [fact, "age_seconds"], "an unknown number of")
+	not _fresh(age, limit)
+	r := reason.of(rego.metadata.chain(), {"fact": fact, "age": age, "limit": limit})
+}
+
+_facts["backlog"] := _backlog_fact
+
+_facts["forge"] := input.forge
+
+_age_limits["backlog"] := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], 0) if "backlog" in needs
+
+_age_limits["forge"] := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], 0) if "forge" in needs
+
+_age_limits["forge"] := _forge_now_seconds if "forge_now" in needs
+
+_fresh(age, limit) if {
+	is_number(age)
+	is_number(limit)
+	age <= limit
+}
+
+_why("backlog") := reason.told(object.get(_backlog_fact, "reason", ""))
+
+_why("backlog") := "the question does not have it" if not _backlog_fact
+
+_why(part) := reason.told(object.get(input, [part, "reason"], "")) if part != "backlog"
+
+# METADATA
+# title: The lease is not known
+# description: Whether the attempt's lease lives is not known.
+# custom:
+#   code: unknown.lease
+#   message: "whether the attempt's lease lives is not known"
+#   remedy: "See the gateway's log; a worker goes on until its lease ends, then stops."
+deny contains r if {
+	"lease" in needs
+	not _lease_known
+	r := reason.fixed(rego.metadata.chain())
+}
+
+_lease_known if {
+	input.attempt.lease.known == true
+	is_boolean(input.attempt.lease.live)
+}
+
+# METADATA
+# title: The lease has ended
+# description: The attempt was not heard of within its lease, so another may have taken its place.
+# custom:
+#   code: guard.lease_ended
+#   message: "the attempt's lease has ended"
+#   remedy: "Stop. The task is tried again by another attempt."
+deny contains r if {
+	"lease" in needs
+	_lease_known
+	not input.attempt.lease.live
+	r := reason.fixed(rego.metadata.chain())
+}
+
+# METADATA
+# title: The task as it is now is not known
+# description: A delivery needs to know that the task still stands in the backlog as it was reserved.
+# custom:
+#   code: unknown.task
+#   message: "the task as it stands in the backlog now is not known"
+#   remedy: "See the status of the target's mirror; ask again when it could be read."
+deny contains r if {
+	"task" in needs
+	not _task_ok
+	r := reason.fixed(rego.metadata.chain())
+}
+
+_task_ok if {
+	input.task_now.known == true
+	is_boolean(input.task_now.present)
+}
+
+# A mirror that is away stops no running work; only a delivery has to know.
+_task_ok if {
+	input.task_now.known == false
+	not "task_known" in needs
+}

@@ -1,0 +1,90 @@
+package leviathan.guard
+
+import rego.v1
+
+import data.leviathan.reason
+
+# METADATA
+# title: The question lacks a field
+# description: |
+#   A field that the rules of this action read is missing or of the wrong
+#   type. A rule that reads it would be silent, so the question is denied.
+# custom:
+#   code: unknown.field
+#   message: "{field} is missing or is not of type {types}"
+#   remedy: "The component that asks is older or newer than the policies; bring both to one release."
+deny contains r if {
+	some field, types in _faults
+	r := reason.of(rego.metadata.chain(), {"field": field, "types": concat(" or ", types)})
+}
+
+# _faults maps each faulty field to the types that it may have.
+_faults[concat(".", path)] := types if {
+	some group in _groups[input.action]
+	_applies(group)
+	some path, types in _fields[group]
+	not type_name(object.get(input, path, set())) in types
+}
+
+# What a fact says matters only when it is known; else its own rule denies.
+_applies(group) if not group in _conditional
+
+_applies(group) if {
+	group in {"plan_config", "start_config", "run_config", "heartbeat_config", "push_config"}
+	is_object(input.config.values)
+}
+
+_applies("backlog") if _backlog_fact.known == true
+
+_applies("forge") if input.forge.known == true
+
+_applies("push") if not dry_push
+
+_applies("task_now") if {
+	input.task_now.present == true
+	input.attempt.state != "proposed"
+}
+
+_applies("fetch") if not _plain_fetch
+
+_conditional := {
+	"plan_config", "start_config", "run_config", "heartbeat_config", "push_config",
+	"backlog", "forge", "push", "task_now", "fetch",
+}
+
+# dry_push is a change.push that was asked by hand about changes of the
+# asker's own: there is no push to look at, and none can follow.
+dry_push if {
+	input.action == "change.push"
+	is_array(input.resource.properties.changes)
+	not input.push
+}
+
+_groups := {
+	"cycle.plan": ["subject", "target", "plan", "plan_config", "backlog", "forge"],
+	"attempt.start": ["subject", "target", "attempt", "task_now", "start_config"],
+	"agent.run": ["subject", "target", "attempt", "task_now", "run_config", "agent"],
+	"attempt.heartbeat": ["subject", "target", "attempt", "task_now", "heartbeat_config"],
+	"repository.fetch": ["subject", "target", "fetch"],
+	"change.push": ["subject", "target", "attempt", "task_now", "push_config", "push", "changes"],
+	"attempt.evidence": ["subject", "target", "attempt"],
+	"artifact.put": ["subject", "target", "attempt", "artifact"],
+	"attempt.finish": ["subject", "target", "attempt", "end", "finish"],
+	"attempt.lost": ["subject", "target", "attempt", "end", "lost"],
+	"attempt.expire": ["subject", "target", "attempt", "end", "expire"],
+	"pull_request.open": ["subject", "target", "attempt", "task_now", "circuit", "summary"],
+	"pull_request.annotate": ["subject", "target"],
+	"event.append": ["subject", "events"],
+	"route.read": ["subject", "route"],
+	"token.create": ["subject", "token"],
+	"autonomy.resume": ["subject"],
+	"circuit.reset": ["subject", "target"],
+	"task.retry": ["subject", "target"],
+	"clock.accept": ["subject"],
+	"token.revoke": ["subject"],
+	"bundle.activate": ["subject"],
+	"bundle.rollback": ["subject"],
+	"journal.prune": ["subject"],
+	"forge.observe": ["subject"],
+	"invariants.check": ["subject"],
+}

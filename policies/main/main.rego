@@ -1,0 +1,78 @@
+# METADATA
+# title: Main
+# description: |
+#   The one question: may this subject do this? It routes the action to its
+#   package, collects the reasons of all, and allows only what the action's
+#   package allows and nothing speaks against.
+package leviathan.main
+
+import rego.v1
+
+import data.leviathan.access
+import data.leviathan.delivery
+import data.leviathan.guard
+import data.leviathan.limits
+import data.leviathan.schedule
+import data.leviathan.scope
+
+# METADATA
+# title: The decision
+# description: The answer to a question, as docs/policy_input.md has both.
+# entrypoint: true
+# custom:
+#   deadline_ms:
+#     default: 50
+#     cycle.plan: 5000
+#     change.push: 10000
+decision := {
+	"allow": allow,
+	"reasons": [r | some r in _against],
+	"obligations": _obligations,
+}
+
+# _against are all the reasons of all packages; a package that the action does
+# not concern has none.
+_against := ((access.deny | guard.deny) | (limits.deny | delivery.deny)) | (scope.reasons | _problems)
+
+default _problems := set()
+
+_problems := delivery.problems
+
+# allow needs both: the word of the action's own package, and no reason against.
+default allow := false
+
+allow if {
+	_granted
+	count(_against) == 0
+}
+
+_granted if {
+	input.action == "cycle.plan"
+	schedule.allow
+}
+
+_granted if {
+	input.action in access.own_actions
+	access.allow
+}
+
+_granted if {
+	input.action in _delivery_actions
+	delivery.allow
+}
+
+_delivery_actions := (access.attempt_actions | {"attempt.lost", "attempt.expire"}) | {"pull_request.annotate"}
+
+default _obligations := {}
+
+_obligations := schedule.obligations if input.action == "cycle.plan"
+
+# What follows from an allowed action is not said of a denied one.
+_obligations := delivery.obligations if {
+	input.action in _delivery_actions
+	_said
+}
+
+_said if allow
+
+_said if input.action == "change.push"
