@@ -228,6 +228,8 @@ type AttemptItem struct {
 	Invalidated   bool         `json:"invalidated,omitempty"`
 	PRURL         *string      `json:"pr_url"`
 	PRNumber      *int         `json:"pr_number"`
+	// External marks what an ingested event claimed.
+	External bool `json:"external,omitempty"`
 }
 
 // An AttemptList is a page of attempts. The key is that of release 0.4.
