@@ -206,6 +206,13 @@ type GatewayStarted struct {
 	Host    string `json:"host,omitempty"`
 }
 
+// RefusedEvicted says that refused pushes were removed to make room for newer
+// ones, or because of their age.
+type RefusedEvicted struct {
+	Subject
+	Decisions []string `json:"decisions"`
+}
+
 // ViolationDetected says that something was seen which no decision allowed.
 type ViolationDetected struct {
 	Subject

@@ -24,6 +24,7 @@ func (BundleRejected) EventType() string     { return gateway.EventBundleRejecte
 func (CycleCompleted) EventType() string     { return gateway.EventCycleCompleted }
 func (ClockAccepted) EventType() string      { return gateway.EventClockAccepted }
 func (GatewayStarted) EventType() string     { return gateway.EventGatewayStarted }
+func (RefusedEvicted) EventType() string     { return gateway.EventRefusedEvicted }
 func (ViolationDetected) EventType() string  { return gateway.EventViolationDetected }
 func (AttemptCreated) EventType() string     { return gateway.EventAttemptCreated }
 func (AttemptStarted) EventType() string     { return gateway.EventAttemptStarted }

@@ -160,6 +160,9 @@ type DecisionRecord struct {
 	// Pruned names the parts of the input that are no longer kept; Input lacks
 	// them.
 	Pruned []string `json:"pruned,omitempty"`
+
+	inline       map[string]json.RawMessage
+	resultDigest string
 }
 
 // Decision is one decision with its input put together from its parts, found
@@ -198,18 +201,7 @@ func (j *Journal) scanDecision(r row) (out DecisionRecord, err error) {
 		return out, fmt.Errorf("record %d: %w", r.int64(0), err)
 	}
 	var whole indexed
-	var body struct {
-		Question struct {
-			Subject  json.RawMessage `json:"subject"`
-			Resource json.RawMessage `json:"resource"`
-		} `json:"question"`
-		Decision struct {
-			Reasons     []gateway.Reason `json:"reasons"`
-			InputDigest string           `json:"input_digest"`
-		} `json:"decision"`
-		Parts  map[string]string `json:"parts"`
-		Result json.RawMessage   `json:"result"`
-	}
+	var body DecisionBody
 	if err := json.Unmarshal(packed, &whole); err != nil {
 		return out, fmt.Errorf("read body of record %d: %w", r.int64(0), err)
 	}
@@ -217,7 +209,8 @@ func (j *Journal) scanDecision(r row) (out DecisionRecord, err error) {
 		return out, fmt.Errorf("read body of record %d: %w", r.int64(0), err)
 	}
 	out.Body, out.Parts, out.Result = whole.Body, body.Parts, body.Result
-	out.Subject, out.Resource = rawOrNull(body.Question.Subject), rawOrNull(body.Question.Resource)
+	out.inline, out.resultDigest = body.Inline, body.ResultDigest
+	out.Subject, out.Resource = rawOrNull(body.Inline["subject"]), rawOrNull(body.Inline["resource"])
 	out.Reasons, out.InputDigest = body.Decision.Reasons, body.Decision.InputDigest
 	if out.Reasons == nil {
 		out.Reasons = []gateway.Reason{}
@@ -225,15 +218,13 @@ func (j *Journal) scanDecision(r row) (out DecisionRecord, err error) {
 	return out, nil
 }
 
-// loadInput puts the input together from the parts that are kept.
+// loadInput puts the input together from the parts that are kept, and finds
+// the result where it is not in the body.
 func (j *Journal) loadInput(ctx context.Context, db *conn, d *DecisionRecord) error {
-	input := []byte{'{'}
-	for _, name := range slices.Sorted(maps.Keys(d.Parts)) {
-		key, err := parseDigest(d.Parts[name])
-		if err != nil {
-			return fmt.Errorf("read part %s: %w", name, err)
-		}
-		b, found, err := j.codec.load(ctx, db, key)
+	all := map[string]json.RawMessage{}
+	maps.Copy(all, d.inline)
+	for name, digest := range d.Parts {
+		b, found, err := j.loadPart(ctx, db, digest)
 		if err != nil {
 			return fmt.Errorf("read part %s: %w", name, err)
 		}
@@ -241,11 +232,34 @@ func (j *Journal) loadInput(ctx context.Context, db *conn, d *DecisionRecord) er
 			d.Pruned = append(d.Pruned, name)
 			continue
 		}
+		all[name] = b
+	}
+	slices.Sort(d.Pruned)
+	if d.resultDigest != "" {
+		b, found, err := j.loadPart(ctx, db, d.resultDigest)
+		if err != nil {
+			return fmt.Errorf("read result: %w", err)
+		}
+		if !found {
+			d.Pruned = append(d.Pruned, "result")
+		}
+		d.Result = b
+	}
+	input := []byte{'{'}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if len(input) > 1 {
 			input = append(input, ',')
 		}
-		input = append(append(appendText(input, name), ':'), b...)
+		input = append(append(appendText(input, name), ':'), all[name]...)
 	}
 	d.Input = append(input, '}')
 	return nil
+}
+
+func (j *Journal) loadPart(ctx context.Context, db *conn, digest string) ([]byte, bool, error) {
+	key, err := parseDigest(digest)
+	if err != nil {
+		return nil, false, err
+	}
+	return j.codec.load(ctx, db, key)
 }

@@ -80,11 +80,22 @@ type DecisionIndex struct {
 }
 
 // A DecisionBody is the form that the queries expect of a decision's body.
+// A part of the input stands in Inline or, by its digest, in Parts; the
+// result stands in Result or, by its digest, in ResultDigest.
 type DecisionBody struct {
-	Question gateway.Question  `json:"question"`
-	Decision gateway.Decision  `json:"decision"`
-	Parts    map[string]string `json:"parts"` // name of an input part to its digest
-	Result   json.RawMessage   `json:"result,omitempty"`
+	Decision     DecisionHead               `json:"decision"`
+	Inline       map[string]json.RawMessage `json:"inline"`
+	Parts        map[string]string          `json:"parts"`
+	Result       json.RawMessage            `json:"result,omitempty"`
+	ResultDigest string                     `json:"result_digest,omitempty"`
+}
+
+// A DecisionHead is what a decision's body says of it besides its input and
+// result, and besides what its DecisionIndex says.
+type DecisionHead struct {
+	EvaluatedAt gateway.Time     `json:"evaluated_at"`
+	InputDigest string           `json:"input_digest"`
+	Reasons     []gateway.Reason `json:"reasons"`
 }
 
 // Appended is where a record stands. Its place is final when Commit returns

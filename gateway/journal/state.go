@@ -125,8 +125,11 @@ func NewPart(v any) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
-	return Part{Digest: digestText(sum(b)), Bytes: b}, nil
+	return PartOf(b), nil
 }
+
+// PartOf is canonical JSON as a part.
+func PartOf(canonical []byte) Part { return Part{Digest: digestText(sum(canonical)), Bytes: canonical} }
 
 // with is a copy of s that shares what did not change and can be filled anew.
 func (s *State) with(seq int64) *State {

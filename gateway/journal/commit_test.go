@@ -1,0 +1,220 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"leviathan/gateway"
+	"leviathan/gateway/journal"
+)
+
+func isNotRecorded(err error) bool { return errors.Is(err, journal.ErrNotRecorded) }
+
+// together makes the fns wait behind one turn, so that they share a batch.
+func together(t *testing.T, j *journal.Journal, fns ...func(*journal.Tx) error) []error {
+	t.Helper()
+	errs := make([]error, len(fns))
+	started, gate := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_ = j.Commit(context.Background(), func(*journal.Tx) error { close(started); <-gate; return nil })
+	})
+	<-started
+	for i, fn := range fns {
+		queued := make(chan struct{})
+		wg.Go(func() {
+			close(queued)
+			errs[i] = j.Commit(context.Background(), fn)
+		})
+		<-queued
+	}
+	close(gate)
+	wg.Wait()
+	return errs
+}
+
+func appendOne(tx *journal.Tx) error {
+	_, err := tx.Append(journal.NewEvent("test", journal.GatewayStarted{}))
+	return err
+}
+
+func TestAFailedTurnUndoesItselfAlone(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, newClock())
+	boom := errors.New("boom")
+	errs := together(t, j,
+		appendOne,
+		func(tx *journal.Tx) error {
+			for range 300 { // past a tile
+				if err := appendOne(tx); err != nil {
+					return err
+				}
+			}
+			_, err := tx.Append(journal.NewEvent("test", registered("gone")))
+			return errors.Join(err, boom)
+		},
+		appendOne,
+		func(tx *journal.Tx) error { _ = appendOne(tx); panic("oh") },
+		appendOne,
+	)
+	for i, want := range []bool{false, true, false, true, false} {
+		if (errs[i] != nil) != want {
+			t.Errorf("turn %d: %v", i, errs[i])
+		}
+	}
+	if !errors.Is(errs[1], boom) || gateway.KindOf(errs[3]) != gateway.InternalError {
+		t.Errorf("errors are %v and %v", errs[1], errs[3])
+	}
+	if j.Seq() != 3 || j.FactsSeq("gone") != 0 {
+		t.Fatalf("seq %d, facts %d, want 3 and 0", j.Seq(), j.FactsSeq("gone"))
+	}
+	if s, err := j.State("gone"); err != nil || s.Registered != nil {
+		t.Fatalf("state of an undone target: %+v, %v", s, err)
+	}
+	verifyDir(t, j, dir)
+}
+
+func TestAnAppendErrorCannotBeHidden(t *testing.T) {
+	j := open(t, t.TempDir(), newClock())
+	err := j.Commit(t.Context(), func(tx *journal.Tx) error {
+		if err := appendOne(tx); err != nil {
+			t.Error(err)
+		}
+		_, _ = tx.Append(journal.Record{})
+		if err := appendOne(tx); err == nil {
+			t.Error("a failed turn appends")
+		}
+		return nil
+	})
+	if gateway.KindOf(err) != gateway.Invalid || j.Seq() != 0 {
+		t.Fatalf("err %v, seq %d", err, j.Seq())
+	}
+}
+
+func TestATurnSeesThoseBeforeIt(t *testing.T) {
+	j := open(t, t.TempDir(), newClock())
+	if _, err := j.State("demo"); err != nil {
+		t.Fatal(err)
+	}
+	errs := together(t, j,
+		func(tx *journal.Tx) error { return create(tx, "demo", "t1", attempt(1), 1) },
+		func(tx *journal.Tx) error {
+			if err := create(tx, "demo", "t2", attempt(2), 1); err != nil {
+				return err
+			}
+			if s, err := tx.State("demo"); err != nil || s.InFlight != 2 {
+				t.Errorf("inside: %+v, %v", s, err)
+			}
+			return errors.New("undo")
+		},
+		func(tx *journal.Tx) error {
+			s, err := tx.State("demo")
+			if err != nil {
+				return err
+			}
+			if s.InFlight != 1 || s.FactsSeq != 1 || tx.FactsSeq("demo") != 1 || s.Tasks["t2"] != nil {
+				t.Errorf("after an undone turn: %+v", s)
+			}
+			if _, found, err := tx.Attempt(attempt(1)); !found || err != nil {
+				t.Errorf("attempt 1: %v, %v", found, err)
+			}
+			return nil
+		})
+	if errs[0] != nil || errs[1] == nil || errs[2] != nil {
+		t.Fatal(errs)
+	}
+	if s, err := j.State("demo"); err != nil || s.InFlight != 1 {
+		t.Fatalf("committed: %+v, %v", s, err)
+	}
+}
+
+func TestCancelledBeforeItsTurnDoesNotRun(t *testing.T) {
+	j := open(t, t.TempDir(), newClock())
+	started, gate := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_ = j.Commit(context.Background(), func(*journal.Tx) error { close(started); <-gate; return nil })
+	})
+	<-started
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := false
+	result := make(chan error)
+	go func() { result <- j.Commit(ctx, func(*journal.Tx) error { ran = true; return nil }) }()
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Fatalf("cancelled: %v", err)
+	}
+	close(gate)
+	wg.Wait()
+	commit(t, j, appendOne)
+	if ran {
+		t.Fatal("it ran all the same")
+	}
+}
+
+func TestATurnIsOverAfterCommit(t *testing.T) {
+	j := open(t, t.TempDir(), newClock())
+	var kept *journal.Tx
+	commit(t, j, func(tx *journal.Tx) error { kept = tx; return nil })
+	if err := appendOne(kept); err == nil {
+		t.Fatal("a turn that is over appends")
+	}
+	if _, err := kept.State("demo"); err == nil {
+		t.Fatal("a turn that is over reads")
+	}
+}
+
+func TestCloseAnswersEverybody(t *testing.T) {
+	j := open(t, t.TempDir(), newClock())
+	var wg sync.WaitGroup
+	for range 200 {
+		wg.Go(func() {
+			if err := j.Commit(context.Background(), appendOne); err != nil && !isNotRecorded(err) {
+				t.Error(err)
+			}
+		})
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+}
+
+func TestManyWritersKeepOneOrder(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, newClock())
+	var mu sync.Mutex
+	seen := map[int64]bool{}
+	var wg sync.WaitGroup
+	for w := range 16 {
+		wg.Go(func() {
+			for i := range 40 {
+				var seq int64
+				err := j.Commit(context.Background(), func(tx *journal.Tx) error {
+					a, err := tx.Append(journal.NewEvent(fmt.Sprint(w, i), journal.GatewayStarted{}))
+					seq = a.Seq
+					if (w+i)%7 == 0 {
+						return errors.New("no")
+					}
+					return err
+				})
+				if err == nil {
+					mu.Lock()
+					if seen[seq] {
+						t.Errorf("seq %d twice", seq)
+					}
+					seen[seq] = true
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if int64(len(seen)) != j.Seq() {
+		t.Fatalf("%d acknowledged, %d recorded", len(seen), j.Seq())
+	}
+	verifyDir(t, j, dir)
+}
