@@ -12,10 +12,10 @@ import (
 const joiner = "\u2060"
 
 var (
-	keyword   = regexp.MustCompile(`(?i)\b(?:close[sd]?|fix(?:es|ed)?|resolve[sd]?)\b`)
+	keyword   = regexp.MustCompile(`(?i)(?:^|[^a-z0-9])(close[sd]?|fix(?:es|ed)?|resolve[sd]?)`)
 	issueRef  = regexp.MustCompile(`(?i)\b(GH-)([0-9])`)
-	command   = regexp.MustCompile(`(?m)^([\s>*+-]*/)`)
-	ownLine   = regexp.MustCompile(`(?im)^([\s>*+-]*Leviathan)(-)`)
+	command   = regexp.MustCompile(`(?m)^([\s\p{Z}>*+-]*/)`)
+	ownLine   = regexp.MustCompile(`(?im)^([\s\p{Z}>*+-]*Leviathan)(-)`)
 	reference = regexp.MustCompile(`(?i)^[\s:]*(?:#|GH-|https?:|[\w.-]+/|[\w.-]+#)`)
 )
 
@@ -71,11 +71,11 @@ func neutralise(s string, acts func(rest string) bool) string {
 func breakKeywords(s string, acts func(rest string) bool) string {
 	var b strings.Builder
 	from := 0
-	for _, at := range keyword.FindAllStringIndex(s, -1) {
-		if acts(s[at[1]:]) {
-			b.WriteString(s[from : at[0]+1])
+	for _, at := range keyword.FindAllStringSubmatchIndex(s, -1) {
+		if word, end := at[2], at[3]; acts(s[end:]) {
+			b.WriteString(s[from : word+1])
 			b.WriteString(joiner)
-			from = at[0] + 1
+			from = word + 1
 		}
 	}
 	b.WriteString(s[from:])

@@ -48,7 +48,7 @@ func Title(task gateway.Task) string {
 	title := strings.Join(strings.Fields(clean(task.Title)), " ")
 	title = strings.TrimSpace(strings.TrimPrefix(title, kind+":"))
 	if title == "" {
-		title = "task " + string(task.ID)
+		title = "task " + line(string(task.ID))
 	}
 	return cut(kind+": "+inertLine(title), maxSubject)
 }
@@ -61,10 +61,12 @@ func CommitMessage(task gateway.Task, attempt gateway.AttemptID, decision gatewa
 	return Title(task) + "\n\n" + trailers(task.ID, attempt, decision)
 }
 
+// trailers are written as they are read back: an id that is not well formed
+// is at least one line.
 func trailers(task gateway.TaskID, attempt gateway.AttemptID, decision gateway.DecisionID) string {
-	s := fmt.Sprintf("%s: %s\n%s: %s\n", TrailerTask, task, TrailerAttempt, attempt)
+	s := fmt.Sprintf("%s: %s\n%s: %s\n", TrailerTask, line(string(task)), TrailerAttempt, line(string(attempt)))
 	if decision != "" {
-		s += fmt.Sprintf("%s: %s\n", TrailerDecision, decision)
+		s += fmt.Sprintf("%s: %s\n", TrailerDecision, line(string(decision)))
 	}
 	return s
 }
@@ -85,7 +87,7 @@ func Body(task gateway.Task, summary string, facts Facts) string {
 	if e := facts.Evidence; e != nil && len(e.Results) > 0 {
 		b.WriteString("What the worker says about its verifications (a claim):\n\n" + quoted(evidenceText(e), maxTask) + "\n\n")
 	}
-	b.WriteString("What the gateway recorded:\n\n" + quoted(factsText(task, facts), maxTask) + "\n\n")
+	b.WriteString("What the gateway recorded:\n\n" + fence(factsText(task, facts)) + "\n\n")
 	b.WriteString(trailers(task.ID, facts.Attempt, facts.Decision))
 	return b.String()
 }
@@ -121,14 +123,25 @@ func evidenceText(e *gateway.Evidence) string {
 	return b.String()
 }
 
+// factsText keeps well-formed ids as they are: somebody will copy them.
 func factsText(task gateway.Task, facts Facts) string {
 	var b strings.Builder
-	for _, row := range [][2]string{
-		{"task", string(task.ID)}, {"task digest", task.Digest}, {"attempt", string(facts.Attempt)},
-		{"decision", string(facts.Decision)}, {"policies", facts.Revision},
+	for _, row := range []struct {
+		name, value string
+		wellFormed  bool
+	}{
+		{"task", string(task.ID), task.ID.Valid()},
+		{"task digest", task.Digest, false},
+		{"attempt", string(facts.Attempt), facts.Attempt.Valid()},
+		{"decision", string(facts.Decision), facts.Decision.Valid()},
+		{"policies", facts.Revision, false},
 	} {
-		if row[1] != "" {
-			fmt.Fprintf(&b, "%-*s %s\n", 12, row[0], line(row[1]))
+		value := row.value
+		if !row.wellFormed {
+			value = inert(line(value))
+		}
+		if value != "" {
+			fmt.Fprintf(&b, "%-12s %s\n", row.name, value)
 		}
 	}
 	return b.String()
