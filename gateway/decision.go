@@ -101,3 +101,16 @@ const (
 	ActionRouteRead         = "route.read"
 	ActionInvariantsCheck   = "invariants.check"
 )
+
+// Actions lists every action of the contract, in the order above. Any other
+// is denied for everybody.
+func Actions() []string {
+	return []string{
+		ActionCyclePlan, ActionAttemptStart, ActionAgentRun, ActionAttemptHeartbeat, ActionRepositoryFetch, ActionChangePush,
+		ActionAttemptEvidence, ActionArtifactPut, ActionAttemptFinish, ActionPullRequestOpen, ActionPullRequestNote,
+		ActionAttemptLost, ActionAttemptExpire, ActionAutonomyHalt, ActionAutonomyResume, ActionCircuitReset,
+		ActionAttemptCancel, ActionAttemptInvalidate, ActionTaskRetry, ActionClockAccept, ActionTokenCreate, ActionTokenRevoke,
+		ActionBundleActivate, ActionBundleRollback, ActionJournalPrune, ActionEventAppend, ActionForgeObserve,
+		ActionRouteRead, ActionInvariantsCheck,
+	}
+}

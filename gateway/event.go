@@ -66,6 +66,7 @@ const (
 	EventConfigObserved     = "config.observed"
 	EventClockAccepted      = "clock.accepted"
 	EventGatewayStarted     = "gateway.started"
+	EventRefusedEvicted     = "refused.evicted"
 )
 
 // EventTypes lists every type that the gateway emits or knows, in the order
@@ -80,6 +81,6 @@ func EventTypes() []string {
 		EventArtifactCreated, EventRetryScheduled, EventJobSubmitted, EventCycleCompleted,
 		EventAutonomyHalted, EventAutonomyResumed, EventCircuitOpened, EventCircuitHalfOpened, EventCircuitClosed,
 		EventBundleActivated, EventBundleRejected, EventViolationDetected, EventTokenCreated, EventTokenRevoked,
-		EventForgeObserved, EventConfigObserved, EventClockAccepted, EventGatewayStarted,
+		EventForgeObserved, EventConfigObserved, EventClockAccepted, EventGatewayStarted, EventRefusedEvicted,
 	}
 }

@@ -1,0 +1,301 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"leviathan/gateway"
+	"leviathan/gateway/engine"
+	"leviathan/gateway/journal"
+)
+
+// inlineMax is the size up to which a part of the input is written into the
+// decision itself; larger ones are stored once, by digest.
+const inlineMax = 2 * kib
+
+// maxRounds is how often a heavy question is evaluated again, outside the
+// writer, because the journal moved on meanwhile.
+const maxRounds = 2
+
+// A question is one thing that somebody wants to do, with what follows from
+// its answer.
+type question struct {
+	action   string
+	by       principal
+	target   gateway.TargetID
+	task     gateway.TaskID
+	id       gateway.AttemptID // of the attempt it is about
+	resource gateway.Entity
+	context  map[string]any
+	request  any
+	extra    []engine.Part
+
+	// dry marks an evaluation by hand: journalled, without effect. about is
+	// whom it asks about, if not the asker.
+	dry   bool
+	about *gateway.Entity
+
+	// effect appends what follows from the answer, allowed or not, in the
+	// transaction of the decision. It sees the state as of that transaction.
+	effect func(tx *journal.Tx, d *decided) error
+
+	attempt *journal.Attempt // filled by the door, with the state it belongs to
+}
+
+// subject is who asks, as the policy sees it.
+func (q *question) subject() subjectPart {
+	p := subjectPart{Type: "component", ID: q.by.id, Role: q.by.role, Attempt: q.by.attempt, Target: q.by.target, AskedBy: q.by.id}
+	if q.about == nil {
+		return p
+	}
+	p.Type, p.ID, p.Role, p.Attempt, p.Target = q.about.Type, q.about.ID, roleOf(q.about), "", ""
+	if p.Role == gateway.RoleAttempt {
+		p.Attempt, p.Target = q.id, q.target
+	}
+	return p
+}
+
+// roleOf is the role that a dry run asks about: the subject's role property,
+// or what its id names in the words of architecture.md.
+func roleOf(subject *gateway.Entity) gateway.Role {
+	if role, ok := subject.Properties["role"].(string); ok {
+		return gateway.Role(role)
+	}
+	if subject.ID == "worker" {
+		return gateway.RoleAttempt
+	}
+	return gateway.Role(subject.ID)
+}
+
+// A decided question: the answer, and where it stands in the journal.
+type decided struct {
+	gateway.Decision
+	action  string
+	by      string // the token that asked
+	now     gateway.Time
+	state   *journal.State
+	attempt *journal.Attempt
+	input   engine.Input
+	result  engine.Result
+}
+
+// obligations decodes what the policy demands with its answer.
+func (d *decided) obligations(v any) error {
+	if err := json.Unmarshal(d.Obligations, v); err != nil {
+		return fmt.Errorf("decision %s: obligations of %s: %w", d.ID, d.action, err)
+	}
+	return nil
+}
+
+// refusal is the error of a denied question, nil if it was allowed. A fact
+// that cannot be had is unknown, everything else is forbidden.
+func (d *decided) refusal() error {
+	if d.Allow {
+		return nil
+	}
+	e := &gateway.Error{Kind: gateway.Forbidden, DecisionID: d.ID, Reasons: d.Reasons, Detail: d.action + " is denied"}
+	for _, r := range d.Reasons {
+		if isUnknown(r.Code) {
+			e.Kind, e.RetryAfter, e.Detail = gateway.Unknown, 5*time.Second, d.action+" cannot be decided"
+		}
+	}
+	return e
+}
+
+// isUnknown reports whether a code says that a fact could not be had.
+func isUnknown(code string) bool { return len(code) > 8 && code[:8] == "unknown." }
+
+// heavy reports whether the action's evaluation is too long for the writer.
+func heavy(action string) bool {
+	return action == gateway.ActionCyclePlan || action == gateway.ActionChangePush
+}
+
+// errMoved says that the journal moved on while a heavy question was
+// evaluated.
+var errMoved = errors.New("the journal moved on")
+
+// decide is the one door: the only caller of the engine for live questions.
+// It evaluates outside the writer, commits the decision with its effect, and
+// returns when both are on disk. If what the policy had been told has moved
+// by then, the question is evaluated again, inside the writer; a heavy one
+// outside, at most maxRounds times, and then denied as unknown.contention.
+//
+// An error means that the question has no recorded answer, which is the only
+// refusal without a record.
+func (s *Server) decide(ctx context.Context, q question) (*decided, error) {
+	for round := 0; ; round++ {
+		d, err := s.decideOnce(ctx, &q, round)
+		if errors.Is(err, errMoved) {
+			continue
+		}
+		if err != nil {
+			s.metrics.unrecorded.Inc()
+			return nil, err
+		}
+		s.metrics.decision(q.action, d)
+		return d, nil
+	}
+}
+
+func (s *Server) decideOnce(ctx context.Context, q *question, round int) (*decided, error) {
+	state, err := s.journal.State(q.target)
+	if err != nil {
+		return nil, unrecorded(err)
+	}
+	if q.id != "" {
+		if q.attempt, _, err = s.journal.Attempt(ctx, q.id); err != nil {
+			return nil, unrecorded(err)
+		}
+	}
+	d, err := s.ask(ctx, q, state, s.journalNow())
+	if err != nil {
+		return nil, err
+	}
+	err = s.journal.Commit(ctx, func(tx *journal.Tx) error {
+		if tx.FactsSeq(q.target) != state.FactsSeq {
+			if d, err = s.askAgain(ctx, q, tx, d, round); err != nil {
+				return err
+			}
+		}
+		if err := s.record(tx, q, d); err != nil {
+			return err
+		}
+		if q.dry || q.effect == nil {
+			return nil
+		}
+		return q.effect(tx, d)
+	})
+	if err != nil && !errors.Is(err, errMoved) {
+		err = unrecorded(err)
+	}
+	return d, err
+}
+
+// askAgain answers a question whose facts moved before its commit. It runs
+// under the writer, where nothing moves any more.
+func (s *Server) askAgain(ctx context.Context, q *question, tx *journal.Tx, before *decided, round int) (*decided, error) {
+	if heavy(q.action) {
+		if round < maxRounds {
+			return nil, errMoved
+		}
+		before.answer(engine.Refuse("unknown.contention", "the target's state changed three times while this was being decided", "Ask again."))
+		return before, nil
+	}
+	state, err := tx.State(q.target)
+	if err != nil {
+		return nil, err
+	}
+	if q.id != "" {
+		if q.attempt, _, err = tx.Attempt(q.id); err != nil {
+			return nil, err
+		}
+	}
+	return s.ask(ctx, q, state, tx.Now())
+}
+
+// ask evaluates a question on a state. It changes nothing.
+func (s *Server) ask(ctx context.Context, q *question, state *journal.State, at gateway.Time) (*decided, error) {
+	in, err := s.input(q, at, state)
+	if err != nil {
+		return nil, gateway.Errorf(gateway.Invalid, "the question cannot be put to the policy: %v", err)
+	}
+	began := time.Now()
+	policy := s.engine.Current()
+	result := policy.Decide(ctx, q.action, in)
+	s.metrics.evaluation.Observe(time.Since(began).Seconds())
+	d := &decided{action: q.action, by: q.by.id, now: at, state: state, attempt: q.attempt, input: in}
+	d.Decision = gateway.Decision{ID: gateway.DecisionID(ulid.Make().String()), EvaluatedAt: at, DryRun: q.dry,
+		Revision: policy.Revision(), PolicyDigest: policy.Digest(), InputDigest: in.Digest()}
+	d.answer(result)
+	return d, nil
+}
+
+// answer sets what the decision says.
+func (d *decided) answer(result engine.Result) {
+	d.result = result
+	d.Allow, d.Reasons, d.Obligations = result.Allow, result.Reasons, result.Obligations
+	if d.Reasons == nil {
+		d.Reasons = []gateway.Reason{}
+	}
+}
+
+// record appends the decision. Its large parts are stored by digest, so that
+// a thousand decisions over one backlog hold it once.
+func (s *Server) record(tx *journal.Tx, q *question, d *decided) error {
+	body := journal.DecisionBody{Decision: journal.DecisionHead{EvaluatedAt: d.now, InputDigest: d.InputDigest, Reasons: d.Reasons},
+		Inline: map[string]json.RawMessage{}, Parts: map[string]string{}}
+	var parts []journal.Part
+	for _, part := range d.input {
+		if len(part.JSON) <= inlineMax {
+			body.Inline[part.Name] = part.JSON
+			continue
+		}
+		body.Parts[part.Name] = part.Digest
+		parts = append(parts, journal.Part{Digest: part.Digest, Bytes: part.JSON})
+	}
+	if result := d.result.JSON; len(result) <= inlineMax {
+		body.Result = result
+	} else {
+		part := journal.PartOf(result)
+		body.ResultDigest = part.Digest
+		parts = append(parts, part)
+	}
+	codes := make([]string, 0, len(d.Reasons))
+	for _, r := range d.Reasons {
+		codes = append(codes, r.Code)
+	}
+	_, err := tx.Append(journal.Record{Kind: journal.Decision, Origin: journal.Gateway, ID: string(d.ID), Type: q.action,
+		Target: q.target, Task: q.taskID(), Attempt: q.id, Body: body, Parts: parts,
+		Decision: &journal.DecisionIndex{Allow: d.Allow, DryRun: q.dry, Revision: d.Revision, PolicyDigest: d.PolicyDigest, Codes: codes, AskedBy: q.by.id}})
+	return err
+}
+
+func (q *question) taskID() gateway.TaskID {
+	if q.task == "" && q.attempt != nil {
+		return q.attempt.TaskID
+	}
+	return q.task
+}
+
+// unrecorded makes the error of a question without a recorded answer.
+func unrecorded(err error) error {
+	var known *gateway.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return fmt.Errorf("deciding: %w", err)
+}
+
+// read asks the policy about reading a route. An allowed read is counted; a
+// denied one goes through the door once more, to be journalled.
+func (s *Server) read(r *http.Request, p principal, row route) error {
+	q := question{action: gateway.ActionRouteRead, by: p, resource: gateway.Entity{Type: "route", ID: row.method + " " + row.path},
+		request: map[string]string{"route": row.path, "method": row.method}}
+	vars := fields(r)
+	q.resource.Properties = map[string]any{"attempt": vars["attempt"], "target": vars["target"]}
+	if t := gateway.TargetID(vars["target"]); t != "" && s.knows(t) {
+		q.target = t
+	}
+	state, err := s.journal.State(q.target)
+	if err != nil {
+		return unrecorded(err)
+	}
+	d, err := s.ask(r.Context(), &q, state, s.journalNow())
+	if err != nil {
+		return err
+	}
+	if d.Allow {
+		s.metrics.decision(q.action, d)
+		return nil
+	}
+	if d, err = s.decide(r.Context(), q); err != nil {
+		return err
+	}
+	return d.refusal()
+}

@@ -1,0 +1,199 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"leviathan/gateway"
+	"leviathan/gateway/engine"
+)
+
+// maxBatch is how many evaluations one batch may hold.
+const maxBatch = 100
+
+// evaluate answers one question asked by hand. It is journalled like any
+// other decision and has no effect.
+func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, p principal) error {
+	var asked gateway.Question
+	if err := readJSON(r, &asked); err != nil {
+		return err
+	}
+	if err := s.limits.allow(p, s.now()); err != nil {
+		return err
+	}
+	d, err := s.dryRun(r.Context(), p, asked)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, gateway.Evaluation{Decision: d.Allow, Context: d.Decision})
+}
+
+// dryRun puts a question about the live state to the door, marked as dry.
+func (s *Server) dryRun(ctx context.Context, p principal, asked gateway.Question) (*decided, error) {
+	q, err := s.dryQuestion(ctx, p, asked)
+	if err != nil {
+		return nil, err
+	}
+	return s.decide(ctx, q)
+}
+
+// dryQuestion checks who may ask about whom, and finds the target and attempt
+// that the question's resource names.
+func (s *Server) dryQuestion(ctx context.Context, p principal, asked gateway.Question) (question, error) {
+	for _, f := range []struct{ name, value string }{{"action.name", asked.Action.Name}, {"subject.type", asked.Subject.Type},
+		{"subject.id", asked.Subject.ID}, {"resource.type", asked.Resource.Type}, {"resource.id", asked.Resource.ID}} {
+		if f.value == "" {
+			return question{}, &gateway.Error{Kind: gateway.Invalid, Field: f.name, Detail: f.name + " is missing"}
+		}
+	}
+	q := question{action: asked.Action.Name, by: p, dry: true, resource: asked.Resource, context: asked.Context}
+	q.request = asked.Action.Properties
+	if asked.Action.Properties == nil {
+		q.request = map[string]any{}
+	}
+	if p.role == gateway.RoleOperator || p.role == gateway.RoleReader {
+		q.about = &asked.Subject
+	} else if asked.Subject.ID != p.id && asked.Subject.ID != subjectName(p.role) {
+		return question{}, &gateway.Error{Kind: gateway.Forbidden, Field: "subject.id", Detail: "this token may ask only about itself"}
+	}
+	if id := gateway.AttemptID(asked.Resource.ID); id.Valid() {
+		if p.role == gateway.RoleAttempt && id != p.attempt {
+			return question{}, &gateway.Error{Kind: gateway.Forbidden, Field: "resource.id", Detail: "this token may ask only about its own attempt"}
+		}
+		a, ok, err := s.journal.Attempt(ctx, id)
+		if err != nil {
+			return question{}, unrecorded(err)
+		}
+		if ok {
+			q.id, q.target, q.task = a.ID, a.Target, a.TaskID
+		}
+	}
+	return q, s.dryTarget(&q, asked)
+}
+
+// dryTarget finds the target of a dry run, and its changes.
+func (s *Server) dryTarget(q *question, asked gateway.Question) error {
+	target, _ := asked.Resource.Properties["target"].(string)
+	if asked.Resource.Type == "target" {
+		target = asked.Resource.ID
+	}
+	if q.target == "" && target != "" && s.knows(gateway.TargetID(target)) {
+		q.target = gateway.TargetID(target)
+	}
+	changes, ok := asked.Resource.Properties["changes"]
+	if !ok || q.action != gateway.ActionChangePush {
+		return nil
+	}
+	data, err := json.Marshal(changes)
+	if err != nil {
+		return &gateway.Error{Kind: gateway.Invalid, Field: "resource.properties.changes", Detail: err.Error()}
+	}
+	var typed []gateway.Change
+	if err := json.Unmarshal(data, &typed); err != nil {
+		return &gateway.Error{Kind: gateway.Invalid, Field: "resource.properties.changes", Detail: "changes are not what architecture calls a change: " + err.Error()}
+	}
+	part, err := engine.NewPart("changes", typed)
+	if err != nil {
+		return err
+	}
+	q.extra = append(q.extra, part)
+	return nil
+}
+
+// subjectName is how a component calls itself in a question.
+func subjectName(role gateway.Role) string {
+	if role == gateway.RoleAttempt {
+		return "worker"
+	}
+	return string(role)
+}
+
+// batchRequest is AuthZEN's batch: defaults at the top, an evaluation each,
+// and when to stop.
+type batchRequest struct {
+	Subject     *gateway.Entity `json:"subject"`
+	Action      *gateway.Action `json:"action"`
+	Resource    *gateway.Entity `json:"resource"`
+	Context     map[string]any  `json:"context"`
+	Evaluations []partialAsk    `json:"evaluations"`
+	Options     struct {
+		Semantic string `json:"evaluations_semantic"`
+	} `json:"options"`
+}
+
+type partialAsk struct {
+	Subject  *gateway.Entity `json:"subject"`
+	Action   *gateway.Action `json:"action"`
+	Resource *gateway.Entity `json:"resource"`
+	Context  map[string]any  `json:"context"`
+}
+
+// fill completes an evaluation with the batch's defaults.
+func (b *batchRequest) fill(e partialAsk) gateway.Question {
+	var q gateway.Question
+	pick := func(own, common *gateway.Entity) gateway.Entity {
+		switch {
+		case own != nil:
+			return *own
+		case common != nil:
+			return *common
+		}
+		return gateway.Entity{}
+	}
+	q.Subject, q.Resource = pick(e.Subject, b.Subject), pick(e.Resource, b.Resource)
+	switch {
+	case e.Action != nil:
+		q.Action = *e.Action
+	case b.Action != nil:
+		q.Action = *b.Action
+	}
+	if q.Context = e.Context; q.Context == nil {
+		q.Context = b.Context
+	}
+	return q
+}
+
+// evaluateBatch answers several questions. The semantics are AuthZEN's:
+// execute_all, deny_on_first_deny and permit_on_first_permit.
+func (s *Server) evaluateBatch(w http.ResponseWriter, r *http.Request, p principal) error {
+	var req batchRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	semantic := req.Options.Semantic
+	switch semantic {
+	case "", "execute_all", "deny_on_first_deny", "permit_on_first_permit":
+	default:
+		return &gateway.Error{Kind: gateway.Invalid, Field: "options.evaluations_semantic", Detail: "unknown semantic " + semantic}
+	}
+	if len(req.Evaluations) > maxBatch {
+		return gateway.Errorf(gateway.TooLarge, "a batch has at most %d evaluations", maxBatch)
+	}
+	if len(req.Evaluations) == 0 { // a batch without evaluations is one question
+		d, err := s.limitedDryRun(r.Context(), p, req.fill(partialAsk{}))
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, http.StatusOK, gateway.Evaluation{Decision: d.Allow, Context: d.Decision})
+	}
+	answers := []gateway.Evaluation{}
+	for _, e := range req.Evaluations {
+		d, err := s.limitedDryRun(r.Context(), p, req.fill(e))
+		if err != nil {
+			return err
+		}
+		answers = append(answers, gateway.Evaluation{Decision: d.Allow, Context: d.Decision})
+		if (semantic == "deny_on_first_deny" && !d.Allow) || (semantic == "permit_on_first_permit" && d.Allow) {
+			break
+		}
+	}
+	return writeJSON(w, http.StatusOK, map[string]any{"evaluations": answers})
+}
+
+func (s *Server) limitedDryRun(ctx context.Context, p principal, asked gateway.Question) (*decided, error) {
+	if err := s.limits.allow(p, s.now()); err != nil {
+		return nil, err
+	}
+	return s.dryRun(ctx, p, asked)
+}

@@ -1,0 +1,362 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"leviathan/gateway"
+	"leviathan/gateway/autonomy"
+	"leviathan/gateway/engine"
+	"leviathan/gateway/journal"
+	"leviathan/gateway/server"
+	"leviathan/policies"
+)
+
+// A clock is a wall clock that moves when a test says so. Its times carry no
+// monotonic reading, so leases follow it too.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// A world is a real gateway on a real bare repository, with real git, real
+// SQLite and the built-in policies; only its clock is not real.
+type world struct {
+	t        *testing.T
+	dir      string
+	upstream string
+	config   string
+	clock    *clock
+	journal  *journal.Journal
+	server   *server.Server
+	http     *httptest.Server
+	stop     func()
+}
+
+const operator = "operator-token-of-the-tests"
+
+const baseConfig = `autonomy_enabled: true
+target_id: demo
+target_repo_url: UPSTREAM
+target_branch: main
+allowed_path_prefixes: [docs/, tests/]
+max_open_prs: 3
+max_running_attempts: 2
+max_attempts_per_task: 2
+circuit_breaker_failures: 3
+limits: {retry_backoff_seconds: 60, lease_seconds: 60, start_deadline_seconds: 300}
+`
+
+const baseBacklog = `tasks:
+  - {id: guide, title: Write a guide, scope: docs, priority: high, ready: true, allowed_paths: [docs/guide.md], acceptance_criteria: [it helps]}
+  - {id: notes, title: Write notes, scope: docs, ready: true, allowed_paths: [docs/notes/], acceptance_criteria: [it helps]}
+`
+
+// builtin is the built-in bundle, loaded once: it is immutable.
+var builtin = sync.OnceValues(func() (*engine.Snapshot, error) {
+	return engine.LoadFS(context.Background(), policies.FS, engine.Options{})
+})
+
+// newWorld starts a gateway on a fresh repository with the backlog.
+func newWorld(t *testing.T, backlog, config string) *world {
+	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("needs git")
+	}
+	dir := t.TempDir()
+	w := &world{t: t, dir: dir, upstream: filepath.Join(dir, "upstream.git"), config: filepath.Join(dir, "demo.yaml"),
+		clock: &clock{at: time.Now().UTC().Truncate(time.Microsecond)}}
+	w.git(dir, "init", "--quiet", "--bare", "--initial-branch=main", w.upstream)
+	w.commit(map[string]string{"README.md": "# Demo\n", "src/core.txt": "core\n", "docs/index.md": "# Docs\n", ".leviathan/backlog.yaml": backlog})
+	w.writeConfig(config)
+	w.start()
+	return w
+}
+
+func (w *world) writeConfig(config string) {
+	w.t.Helper()
+	text := strings.ReplaceAll(config, "UPSTREAM", w.upstream)
+	if err := os.WriteFile(w.config, []byte(text), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	// The loader reads a file again when its stamp differs or is young; the
+	// fake clock may be far ahead of the file system's.
+	at := w.clock.now()
+	if err := os.Chtimes(w.config, at, at); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// start opens the gateway on the state folder; restart closes it first.
+func (w *world) start() {
+	w.t.Helper()
+	ctx := context.Background()
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	targets, err := autonomy.Open(w.config, logger, w.clock.now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	snapshot, err := builtin()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	state := filepath.Join(w.dir, "state")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	if w.journal, err = journal.Open(ctx, journal.Config{Dir: state, Logger: logger, Now: w.clock.now}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.server, err = server.New(ctx, server.Config{StateDir: state, Journal: w.journal, Engine: engine.New(snapshot), Targets: targets,
+		OperatorToken: operator, Logger: logger, Now: w.clock.now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.http = httptest.NewServer(w.server.Handler())
+	once := sync.OnceFunc(func() {
+		w.http.Close()
+		if err := w.server.Close(); err != nil {
+			w.t.Errorf("closing the server: %v", err)
+		}
+		if err := w.journal.Close(); err != nil {
+			w.t.Errorf("closing the journal: %v", err)
+		}
+	})
+	w.stop = once
+	w.t.Cleanup(once)
+}
+
+func (w *world) restart() {
+	w.t.Helper()
+	w.stop()
+	w.start()
+}
+
+// git runs stock git with no configuration of this machine.
+func (w *world) git(dir string, args ...string) string {
+	w.t.Helper()
+	out, err := w.tryGit(dir, args...)
+	if err != nil {
+		w.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func (w *world) tryGit(dir string, args ...string) (string, error) {
+	cmd := exec.Command("git", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_TERMINAL_PROMPT=0",
+		"GIT_AUTHOR_NAME=Human", "GIT_AUTHOR_EMAIL=human@example.invalid", "GIT_COMMITTER_NAME=Human", "GIT_COMMITTER_EMAIL=human@example.invalid")
+	out, err := cmd.CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+// commit puts files on the upstream's main branch, as a human would.
+func (w *world) commit(files map[string]string) {
+	w.t.Helper()
+	tree := filepath.Join(w.t.TempDir(), "tree")
+	if out, err := w.tryGit(w.dir, "clone", "--quiet", w.upstream, tree); err != nil {
+		w.t.Fatal(out)
+	}
+	w.write(tree, files)
+	w.git(tree, "checkout", "--quiet", "-B", "main")
+	w.git(tree, "add", "--all")
+	w.git(tree, "commit", "--quiet", "--message", "Change by a human")
+	w.git(tree, "push", "--quiet", "origin", "main")
+}
+
+func (w *world) write(tree string, files map[string]string) {
+	w.t.Helper()
+	for name, text := range files {
+		path := filepath.Join(tree, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// client speaks with one token.
+func (w *world) client(token string) *gateway.Client {
+	w.t.Helper()
+	c, err := gateway.NewClient(w.http.URL, token, gateway.ClientOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+// call makes one raw request and decodes the answer.
+func (w *world) call(method, path, token, body string) (int, map[string]any) {
+	w.t.Helper()
+	req, err := http.NewRequest(method, w.http.URL+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var decoded map[string]any
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		if err := json.Unmarshal(data, &decoded); err != nil {
+			w.t.Fatalf("%s %s: %v in %s", method, path, err, data)
+		}
+	}
+	return resp.StatusCode, decoded
+}
+
+func (w *world) cycle() gateway.CycleResult {
+	w.t.Helper()
+	result, err := w.client(operator).Cycle(context.Background(), "demo", gateway.CycleRequest{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return result
+}
+
+// reservation is the cycle's reservation of a task.
+func reservation(t *testing.T, result gateway.CycleResult, task gateway.TaskID) gateway.Reservation {
+	t.Helper()
+	for _, r := range result.Reserved {
+		if r.TaskID == task {
+			return r
+		}
+	}
+	t.Fatalf("task %s was not reserved: outcome %s, reasons %v, skipped %v", task, result.Outcome, result.Reasons, result.Skipped)
+	return gateway.Reservation{}
+}
+
+// codes are the codes for which a cycle skipped a task.
+func codes(result gateway.CycleResult, task gateway.TaskID) []string {
+	for _, s := range result.Skipped {
+		if s.TaskID == task {
+			return reasonCodes(s.Reasons)
+		}
+	}
+	return nil
+}
+
+func reasonCodes(reasons []gateway.Reason) []string {
+	list := []string{}
+	for _, r := range reasons {
+		list = append(list, r.Code)
+	}
+	return list
+}
+
+// startAttempt begins an attempt as its worker would.
+func (w *world) startAttempt(r gateway.Reservation) gateway.StartResult {
+	w.t.Helper()
+	started, err := w.client(r.Token).Start(context.Background(), r.AttemptID, gateway.StartRequest{Instance: "instance-" + string(r.AttemptID)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return started
+}
+
+// checkout clones the target with the attempt's token.
+func (w *world) checkout(r gateway.Reservation) string {
+	w.t.Helper()
+	tree := filepath.Join(w.t.TempDir(), "checkout")
+	w.git(w.dir, "clone", "--quiet", w.remote(r), tree)
+	return tree
+}
+
+// remote is the clone URL with the token as password.
+func (w *world) remote(r gateway.Reservation) string {
+	return strings.Replace(w.http.URL, "http://", "http://attempt:"+r.Token+"@", 1) + r.CloneURL
+}
+
+// push commits files in a fresh clone exactly as start demands and pushes
+// them with stock git.
+func (w *world) push(r gateway.Reservation, started gateway.StartResult, files map[string]string) (string, error) {
+	w.t.Helper()
+	tree := w.checkout(r)
+	w.write(tree, files)
+	w.git(tree, "add", "--all")
+	return w.pushTree(tree, r, started)
+}
+
+func (w *world) pushTree(tree string, r gateway.Reservation, started gateway.StartResult) (string, error) {
+	w.t.Helper()
+	author := started.Commit.Author
+	w.git(tree, "-c", "user.name="+author.Name, "-c", "user.email="+author.Email, "commit", "--quiet", "--allow-empty",
+		"--author", author.Name+" <"+author.Email+">", "--cleanup=verbatim", "--message", started.Commit.Message)
+	return w.tryGit(tree, "push", "origin", "HEAD:refs/heads/"+r.Branch)
+}
+
+// state is the attempt's state as the API shows it.
+func (w *world) state(id gateway.AttemptID) gateway.AttemptState {
+	w.t.Helper()
+	detail, err := w.client(operator).Attempt(context.Background(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if detail.Node == nil {
+		w.t.Fatalf("attempt %s is not known", id)
+	}
+	state, _ := detail.Node.Properties["state"].(string)
+	return gateway.AttemptState(state)
+}
+
+// deliver takes an attempt from reserved to succeeded.
+func (w *world) deliver(r gateway.Reservation, files map[string]string) gateway.PullRequestResult {
+	w.t.Helper()
+	started := w.startAttempt(r)
+	if out, err := w.push(r, started, files); err != nil {
+		w.t.Fatalf("push: %v\n%s", err, out)
+	}
+	pr, err := w.client(r.Token).OpenPullRequest(context.Background(), r.AttemptID, gateway.PullRequestRequest{Summary: "Done."})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.client(r.Token).Finish(context.Background(), r.AttemptID, gateway.FinishRequest{Outcome: "succeeded"}); err != nil {
+		w.t.Fatal(err)
+	}
+	return pr
+}
+
+// fail starts an attempt and ends it with a failure of the agent.
+func (w *world) fail(r gateway.Reservation, kind gateway.FailureType) {
+	w.t.Helper()
+	w.startAttempt(r)
+	_, err := w.client(r.Token).Finish(context.Background(), r.AttemptID, gateway.FinishRequest{Outcome: "failed", FailureType: kind, ErrorSummary: "it did not work"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}

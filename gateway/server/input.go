@@ -1,0 +1,187 @@
+package server
+
+import (
+	"time"
+
+	"leviathan/gateway"
+	"leviathan/gateway/autonomy"
+	"leviathan/gateway/engine"
+	"leviathan/gateway/journal"
+)
+
+// The types of this file are the policy's input, one for each part that is
+// small and made anew for every question. The large parts, the backlog and
+// the journal's state, are built once and shared; see observe.go and
+// stateParts. docs/policy_input.md is the manual of the whole document.
+
+type subjectPart struct {
+	Type    string            `json:"type"`
+	ID      string            `json:"id"`
+	Role    gateway.Role      `json:"role"`
+	Attempt gateway.AttemptID `json:"attempt"`
+	Target  gateway.TargetID  `json:"target"`
+	AskedBy string            `json:"asked_by"`
+}
+
+type timePart struct {
+	Now   gateway.Time `json:"now"`
+	NowUS int64        `json:"now_us"`
+	Clock clockPart    `json:"clock"`
+}
+
+type clockPart struct {
+	Known         bool    `json:"known"`
+	BehindSeconds float64 `json:"behind_seconds"`
+}
+
+type configPart struct {
+	State          string           `json:"state"`
+	Reason         string           `json:"reason"`
+	Digest         string           `json:"digest"`
+	InvalidSeconds float64          `json:"invalid_seconds"`
+	Values         *autonomy.Config `json:"values"`
+}
+
+type haltPart struct {
+	Known  bool          `json:"known"`
+	All    *gateway.Halt `json:"all"`
+	Target *gateway.Halt `json:"target"`
+}
+
+type mirrorPart struct {
+	Known      bool    `json:"known"`
+	Reason     string  `json:"reason"`
+	AgeSeconds float64 `json:"age_seconds"`
+}
+
+type forgePart struct {
+	Known      bool                   `json:"known"`
+	Reason     string                 `json:"reason"`
+	AgeSeconds float64                `json:"age_seconds"`
+	Unlisted   []journal.UnlistedPull `json:"unlisted"`
+}
+
+type taskNowPart struct {
+	Known   bool          `json:"known"`
+	Present bool          `json:"present"`
+	Task    *gateway.Task `json:"task"`
+}
+
+type agentPart struct {
+	Name  string `json:"name"`
+	Known bool   `json:"known"`
+}
+
+// A builder collects the parts of one input; the first failure sticks.
+type builder struct {
+	in  engine.Input
+	err error
+}
+
+func (b *builder) add(name string, v any) {
+	if b.err != nil {
+		return
+	}
+	part, err := engine.NewPart(name, v)
+	if err != nil {
+		b.err = err
+		return
+	}
+	b.in = append(b.in, part)
+}
+
+func (b *builder) share(part engine.Part) { b.in = append(b.in, part) }
+
+func (b *builder) shareMade(part engine.Part, err error) {
+	if b.err == nil {
+		b.in, b.err = append(b.in, part), err
+	}
+}
+
+// input is what the policy is told about a question, with state as the
+// journal had it. It stats the config file, and does no other I/O.
+func (s *Server) input(q *question, at gateway.Time, state *journal.State) (engine.Input, error) {
+	var b builder
+	b.add("action", q.action)
+	b.add("subject", q.subject())
+	resource := q.resource
+	if resource.Properties == nil {
+		resource.Properties = map[string]any{}
+	}
+	if q.target != "" {
+		resource.Properties["target"] = string(q.target)
+	}
+	b.add("resource", resource)
+	context := q.context
+	if context == nil {
+		context = map[string]any{}
+	}
+	b.add("context", context)
+	b.add("time", timePart{Now: at, NowUS: at.UnixMicro(), Clock: clockPart{Known: true, BehindSeconds: s.clockBehind().Seconds()}})
+	if q.request != nil {
+		b.add("request", q.request)
+	}
+	b.add("halt", haltPart{Known: true, All: state.HaltAll, Target: state.HaltTarget})
+	if q.target != "" {
+		s.targetParts(&b, q, at, state)
+	}
+	for _, part := range q.extra {
+		b.share(part)
+	}
+	return b.in, b.err
+}
+
+// targetParts adds what is known about the question's target and attempt.
+func (s *Server) targetParts(b *builder, q *question, at gateway.Time, state *journal.State) {
+	cfg := s.targets.Check(q.target)
+	b.add("config", s.configPart(cfg))
+	t := s.lookup(q.target)
+	now := s.now()
+	seen := t.facts()
+	b.add("mirror", mirrorPart{Known: seen.mirrorErr == "" && !seen.mirrorAt.IsZero(), Reason: seen.mirrorErr, AgeSeconds: age(now, seen.mirrorAt)})
+	b.add("forge", forgePart{Known: seen.forgeErr == "" && !seen.forgeAt.IsZero(), Reason: seen.forgeErr, AgeSeconds: age(now, seen.forgeAt), Unlisted: seen.unlisted})
+	switch q.action {
+	case gateway.ActionCyclePlan:
+		b.share(seen.backlogPart)
+		b.share(seen.policyPart)
+	case gateway.ActionChangePush, gateway.ActionAttemptStart, gateway.ActionAgentRun, gateway.ActionPullRequestOpen:
+		b.share(seen.policyPart)
+	}
+	b.shareMade(t.statePart(q, at, state))
+	if q.attempt == nil {
+		return
+	}
+	a := *q.attempt
+	a.Lease = t.leases.part(q.attempt, now)
+	b.add("attempt", a)
+	task, present := seen.tasks[q.attempt.TaskID]
+	current := taskNowPart{Known: !seen.mirrorAt.IsZero(), Present: present}
+	if present {
+		current.Task = &task
+	}
+	b.add("task_now", current)
+	if q.action == gateway.ActionAgentRun && cfg.Config != nil {
+		_, known := cfg.Config.Agent(q.attempt.Agent)
+		b.add("agent", agentPart{Name: q.attempt.Agent, Known: known})
+	}
+}
+
+func (s *Server) configPart(cfg autonomy.State) configPart {
+	part := configPart{State: "valid", Digest: cfg.Digest, Values: cfg.Config, Reason: cfg.Reason}
+	switch {
+	case cfg.Config == nil && cfg.File == "":
+		part.State, part.Reason = "absent", "no config names this target"
+	case !cfg.Valid:
+		part.State, part.InvalidSeconds = "invalid", age(s.now(), cfg.InvalidSince)
+	}
+	return part
+}
+
+// age is how many seconds ago at was; the zero time has the age of a year, so
+// that "never" is older than any bound.
+func age(now, at time.Time) float64 {
+	if at.IsZero() {
+		return (365 * 24 * time.Hour).Seconds()
+	}
+	return max(0, now.Sub(at).Seconds())
+}

@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"leviathan/gateway"
+	"leviathan/gateway/forge"
+	"leviathan/gateway/journal"
+)
+
+// summaryMax is how many characters a worker may say about its change.
+const summaryMax = 4000
+
+// openPullRequest opens the attempt's pull request: the decision and the
+// intent in one transaction, with which the slot passes from attempt to pull
+// request; then the forge; then, when the forge shows it, the receipt.
+func (s *Server) openPullRequest(w http.ResponseWriter, r *http.Request, p principal) error {
+	var req gateway.PullRequestRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(req.Summary) > summaryMax {
+		return &gateway.Error{Kind: gateway.Invalid, Field: "summary", Detail: "summary is longer than 4,000 characters"}
+	}
+	a, err := s.subjectAttempt(r)
+	if err != nil {
+		return err
+	}
+	if err := ended(p, a); err != nil {
+		return err
+	}
+	if a.State == gateway.Proposed && p.attempt == a.ID {
+		return writeJSON(w, http.StatusOK, pullResult(a, a.PullRequest.DecisionID)) // asked again after a lost reply
+	}
+	t := s.lookup(a.Target)
+	s.observe(r.Context(), t)
+	title := forge.Title(a.Task)
+	q := about(gateway.ActionPullRequestOpen, p, a)
+	q.request = map[string]int{"summary_length": utf8.RuneCountInString(req.Summary)}
+	q.effect = func(tx *journal.Tx, d *decided) error {
+		if !d.Allow || holdsSlot(d.attempt.PullRequest) {
+			return nil
+		}
+		return event(tx, d.by, journal.PullIntended{Subject: subject(a), PullIntent: journal.PullIntent{CommitSHA: d.attempt.PushedCommit, BranchName: a.Branch, Title: title, DecisionID: d.ID}})
+	}
+	d, err := s.decide(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	if err := d.refusal(); err != nil {
+		return err
+	}
+	after, err := s.propose(r.Context(), t, d, title, req.Summary)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, pullResult(after, d.ID))
+}
+
+func pullResult(a *journal.Attempt, decision gateway.DecisionID) gateway.PullRequestResult {
+	return gateway.PullRequestResult{Number: a.PullRequest.Number, URL: a.PullRequest.URL, HeadCommit: a.PullRequest.Commit, DecisionID: decision}
+}
+
+// propose carries out a decided pull request. A forge that fails leaves the
+// intent: the pull request is counted as open until the forge shows whether
+// it is, and the worker may ask again.
+func (s *Server) propose(ctx context.Context, t *target, d *decided, title, summary string) (*journal.Attempt, error) {
+	a := d.attempt
+	cfg := s.targets.Check(t.id).Config
+	_, fg, ok := t.opened()
+	if !ok || cfg == nil {
+		return nil, gateway.Errorf(gateway.Unknown, "target %s is not open", t.id)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), effectLimit)
+	defer cancel()
+	newest, err := s.journal.PullRequests(ctx, t.id, journal.Page{Limit: 1000})
+	if err != nil {
+		return nil, unrecorded(err)
+	}
+	greatest := 0
+	for _, pr := range newest.Items {
+		greatest = max(greatest, pr.Number)
+	}
+	pr, err := fg.Open(ctx, forge.Proposal{Attempt: a.ID, Branch: a.Branch, Base: cfg.TargetBranch, Head: a.PushedCommit, BaseCommit: a.BaseCommit,
+		Title: title, Body: forge.Body(a.Task, summary, forge.Facts{Attempt: a.ID, Decision: d.ID, Revision: d.Revision, Evidence: a.Evidence}), MinNumber: greatest})
+	if err != nil {
+		return nil, &gateway.Error{Kind: gateway.Unknown, DecisionID: d.ID, RetryAfter: 5 * time.Second,
+			Detail: "the forge did not open the pull request: " + err.Error()}
+	}
+	if err := s.recordPull(ctx, a, pr, title, d); err != nil {
+		return nil, unrecorded(err)
+	}
+	s.changed(t.id)
+	after, _, err := s.journal.Attempt(ctx, a.ID)
+	return after, err
+}
+
+// recordPull writes the receipt of a pull request that the forge showed.
+func (s *Server) recordPull(ctx context.Context, a *journal.Attempt, pr forge.PullRequest, title string, d *decided) error {
+	return s.journal.Commit(ctx, func(tx *journal.Tx) error {
+		now, ok, err := tx.Attempt(a.ID)
+		if err != nil || !ok || now.PullRequest == nil || now.PullRequest.State != gateway.PullRequestIntended {
+			return err
+		}
+		payload := journal.PullCreated{Subject: subject(a), PRNumber: pr.Number, PRURL: pr.URL,
+			BranchName: pr.Branch, CommitSHA: pr.Head, Title: title, State: string(gateway.PullRequestOpen)}
+		if err := event(tx, self.id, payload); err != nil || d == nil {
+			return err
+		}
+		var follows struct {
+			Circuit *circuitChange `json:"circuit"`
+		}
+		if err := d.obligations(&follows); err != nil || follows.Circuit == nil {
+			return err
+		}
+		return s.changeCircuit(tx, d, follows.Circuit)
+	})
+}

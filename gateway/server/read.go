@@ -1,0 +1,213 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"leviathan/gateway"
+	"leviathan/gateway/journal"
+)
+
+// limitOf reads ?limit=, from 1 to most.
+func limitOf(r *http.Request, fallback, most int) (int, error) {
+	text := r.URL.Query().Get("limit")
+	if text == "" {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		return 0, &gateway.Error{Kind: gateway.Invalid, Field: "limit", Detail: "limit is a number from 1 to " + strconv.Itoa(most)}
+	}
+	return n, nil
+}
+
+func (s *Server) listAttempts(w http.ResponseWriter, r *http.Request, p principal) error {
+	limit, err := limitOf(r, 50, 1000)
+	if err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	filter := journal.AttemptFilter{Target: gateway.TargetID(query.Get("target")), State: query.Get("state"), Page: journal.Page{Limit: limit, Token: query.Get("page_token")}}
+	if p.target != "" {
+		filter.Target = p.target
+	}
+	list, err := s.journal.Attempts(r.Context(), filter)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, list)
+}
+
+func (s *Server) showAttempt(w http.ResponseWriter, r *http.Request, _ principal) error {
+	detail, err := s.journal.AttemptDetail(r.Context(), gateway.AttemptID(fields(r)["attempt"]))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, detail)
+}
+
+func (s *Server) listFailures(w http.ResponseWriter, r *http.Request, _ principal) error {
+	limit, err := limitOf(r, 50, 1000)
+	if err != nil {
+		return err
+	}
+	list, err := s.journal.Failures(r.Context(), gateway.TargetID(r.URL.Query().Get("target")), journal.Page{Limit: limit, Token: r.URL.Query().Get("page_token")})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, list)
+}
+
+func (s *Server) listDecisions(w http.ResponseWriter, r *http.Request, _ principal) error {
+	limit, err := limitOf(r, 50, 1000)
+	if err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	filter := journal.DecisionFilter{Action: query.Get("action"), Outcome: query.Get("outcome"), Code: query.Get("code"),
+		Target: gateway.TargetID(query.Get("target")), Task: gateway.TaskID(query.Get("task")), Attempt: gateway.AttemptID(query.Get("attempt")),
+		Revision: query.Get("revision"), Page: journal.Page{Limit: limit, Token: query.Get("page_token")}}
+	if o := filter.Outcome; o != "" && o != "allow" && o != "deny" {
+		return &gateway.Error{Kind: gateway.Invalid, Field: "outcome", Detail: "outcome is allow or deny"}
+	}
+	for name, at := range map[string]*gateway.Time{"since": &filter.Since, "until": &filter.Until} {
+		if text := query.Get(name); text != "" {
+			if *at, err = gateway.ParseTime(text); err != nil {
+				return &gateway.Error{Kind: gateway.Invalid, Field: name, Detail: err.Error()}
+			}
+		}
+	}
+	list, err := s.journal.Decisions(r.Context(), filter)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, list)
+}
+
+// showDecision is one decision with its whole input, put together from its
+// parts. What was pruned of it is named.
+func (s *Server) showDecision(w http.ResponseWriter, r *http.Request, _ principal) error {
+	record, ok, err := s.journal.Decision(r.Context(), gateway.DecisionID(fields(r)["decision"]))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return gateway.Errorf(gateway.NotFound, "no decision %q", fields(r)["decision"])
+	}
+	return writeJSON(w, http.StatusOK, record)
+}
+
+func (s *Server) decisionBundle(w http.ResponseWriter, r *http.Request, _ principal) error {
+	id := gateway.DecisionID(fields(r)["decision"])
+	record, ok, err := s.journal.Decision(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if !ok || record.Target == "" {
+		return gateway.Errorf(gateway.NotFound, "no refused push has decision %q", id)
+	}
+	cfg := s.targets.Check(record.Target).Config
+	if cfg == nil {
+		return gateway.Errorf(gateway.Unknown, "the config of target %s cannot be read", record.Target)
+	}
+	mirror, _, err := s.open(r.Context(), s.lookup(record.Target), cfg)
+	if err != nil {
+		return gateway.Errorf(gateway.Unknown, "the mirror of %s cannot be opened: %v", record.Target, err)
+	}
+	w.Header().Set("Content-Type", "application/x-git-bundle")
+	w.Header().Set("Content-Disposition", `attachment; filename="`+string(id)+`.bundle"`)
+	return mirror.Bundle(r.Context(), string(id), w)
+}
+
+func (s *Server) checkpoint(w http.ResponseWriter, r *http.Request, _ principal) error {
+	note, err := s.journal.Checkpoint(r.Context())
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if _, err := w.Write(note); err != nil {
+		return errGone{err}
+	}
+	return nil
+}
+
+// listEvents lists events in journal order, from after=SEQ on. As NDJSON it
+// follows the journal when follow=true, until the client goes.
+func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, _ principal) error {
+	limit, err := limitOf(r, 100, 1000)
+	if err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	after := int64(0)
+	if text := query.Get("after"); text != "" {
+		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
+			return &gateway.Error{Kind: gateway.Invalid, Field: "after", Detail: "after is a sequence number"}
+		}
+	}
+	if !strings.Contains(r.Header.Get("Accept"), "application/x-ndjson") {
+		events, err := s.journal.Events(r.Context(), journal.EventFilter{After: after}, limit)
+		if err != nil {
+			return err
+		}
+		out := map[string]any{"items": events}
+		if len(events) == limit {
+			out["next_page_token"] = strconv.FormatInt(events[len(events)-1].Seq, 10)
+		}
+		return writeJSON(w, http.StatusOK, out)
+	}
+	return s.streamEvents(w, r, after, limit, query.Get("follow") == "true")
+}
+
+func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, after int64, limit int, follow bool) error {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	enc := json.NewEncoder(w)
+	flush := http.NewResponseController(w)
+	for {
+		seen := s.journal.Seq()
+		events, err := s.journal.Events(r.Context(), journal.EventFilter{After: after}, limit)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			if err := enc.Encode(e); err != nil {
+				return errGone{err}
+			}
+			after = e.Seq
+		}
+		if err := flush.Flush(); err != nil {
+			return errGone{err}
+		}
+		if !follow {
+			return nil
+		}
+		if len(events) == limit {
+			continue
+		}
+		if _, err := s.journal.Wait(r.Context(), seen); err != nil {
+			return errGone{err}
+		}
+	}
+}
+
+func (s *Server) recentEvents(w http.ResponseWriter, r *http.Request, _ principal) error {
+	limit, err := limitOf(r, 100, 1000)
+	if err != nil {
+		return err
+	}
+	events, err := s.journal.RecentEvents(r.Context(), journal.EventFilter{}, limit)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, events)
+}
+
+func (s *Server) graphSummary(w http.ResponseWriter, r *http.Request, _ principal) error {
+	summary, err := s.journal.GraphSummary(r.Context())
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, summary)
+}

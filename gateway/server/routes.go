@@ -1,0 +1,223 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"leviathan/gateway"
+)
+
+// A route is one row of the table that drives the router, authentication,
+// policy, metrics and documents. A row whose action no policy names answers
+// 403 to everybody: a route without a policy does not open.
+type route struct {
+	method string
+	path   string
+	// action is what the handler asks the door. Rows with route.read are
+	// decided here, before the handler; all others by the handler, which knows
+	// the resource. An empty action is for the open list of wire.md alone.
+	action  string
+	body    int64         // limit of the request body in bytes; 0 means no body
+	timeout time.Duration // 0 means the default
+	handle  func(*Server, http.ResponseWriter, *http.Request, principal) error
+	summary string
+}
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+
+	defaultTimeout = 30 * time.Second
+	cycleTimeout   = 2 * time.Minute
+	gitTimeout     = 15 * time.Minute
+)
+
+// open marks the rows that need no token: the open list of wire.md.
+const open = ""
+
+// routes is the table. The order is that of wire.md.
+func routes() []route {
+	const read = gateway.ActionRouteRead
+	return []route{
+		{"GET", "/health", open, 0, 0, (*Server).health, "a status word"},
+		{"GET", "/healthz", open, 0, 0, (*Server).healthz, "a status word"},
+		{"GET", "/health/ready", open, 0, 0, (*Server).ready, "what is not ready, in words"},
+		{"GET", "/.well-known/jwks.json", open, 0, 0, (*Server).jwks, "public keys of attempt tokens"},
+		{"GET", "/metrics", read, 0, 0, (*Server).serveMetrics, "Prometheus metrics"},
+
+		{"POST", "/access/v1/evaluation", "*", 1 * mib, 0, (*Server).evaluate, "ask one question; a dry run"},
+		{"POST", "/access/v1/evaluations", "*", 4 * mib, 0, (*Server).evaluateBatch, "ask several questions; dry runs"},
+
+		{"POST", "/v1/targets/{target}/cycle", gateway.ActionCyclePlan, 64 * kib, cycleTimeout, (*Server).cycle, "plan the backlog and reserve attempts"},
+		{"GET", "/v1/targets/{target}/tasks", read, 0, 0, (*Server).listTasks, "the backlog, and why each task is not running"},
+		{"POST", "/v1/targets/{target}/tasks/{task}/retry", gateway.ActionTaskRetry, 64 * kib, 0, (*Server).retryTask, "unblock a task"},
+		{"POST", "/v1/targets/{target}/circuit/reset", gateway.ActionCircuitReset, 64 * kib, 0, (*Server).resetCircuit, "close the breaker"},
+
+		{"GET", "/v1/attempts", read, 0, 0, (*Server).listAttempts, "attempts, newest first"},
+		{"GET", "/v1/attempts/{attempt}", read, 0, 0, (*Server).showAttempt, "one attempt with its events and artifacts"},
+		{"POST", "/v1/attempts/{attempt}/start", gateway.ActionAttemptStart, 64 * kib, 0, (*Server).start, "take the lease and learn what may run"},
+		{"POST", "/v1/attempts/{attempt}/heartbeat", gateway.ActionAttemptHeartbeat, 64 * kib, 0, (*Server).heartbeat, "renew the lease, or be told to stop"},
+		{"PUT", "/v1/attempts/{attempt}/artifacts/{name}", gateway.ActionArtifactPut, 10*mib + kib, 0, (*Server).putArtifact, "append to an artifact"},
+		{"GET", "/v1/attempts/{attempt}/artifacts/{name}", read, 0, 0, (*Server).getArtifact, "an artifact as plain text"},
+		{"POST", "/v1/attempts/{attempt}/evidence", gateway.ActionAttemptEvidence, 256 * kib, 0, (*Server).evidence, "the worker's claim of its verifications"},
+		{"POST", "/v1/attempts/{attempt}/pull-request", gateway.ActionPullRequestOpen, 256 * kib, cycleTimeout, (*Server).openPullRequest, "open the pull request"},
+		{"POST", "/v1/attempts/{attempt}/finish", gateway.ActionAttemptFinish, 64 * kib, 0, (*Server).finish, "end the attempt"},
+		{"POST", "/v1/attempts/{attempt}/lost", gateway.ActionAttemptLost, 64 * kib, 0, (*Server).lost, "report a worker that is gone"},
+		{"POST", "/v1/attempts/{attempt}/cancel", gateway.ActionAttemptCancel, 64 * kib, 0, (*Server).cancelAttempt, "stop an attempt"},
+		{"POST", "/v1/attempts/{attempt}/invalidate", gateway.ActionAttemptInvalidate, 64 * kib, 0, (*Server).invalidateAttempt, "take an attempt out of the counts"},
+		{"GET", "/v1/failures", read, 0, 0, (*Server).listFailures, "failed attempts, newest first"},
+
+		{"GET", "/git/{target}.git/info/refs", gateway.ActionRepositoryFetch, 0, 0, (*Server).gitRefs, "git smart HTTP"},
+		{"POST", "/git/{target}.git/git-upload-pack", gateway.ActionRepositoryFetch, 16 * mib, gitTimeout, (*Server).gitUploadPack, "git fetch and clone"},
+		{"POST", "/git/{target}.git/git-receive-pack", gateway.ActionChangePush, 1 << 40, gitTimeout, (*Server).gitReceivePack, "git push"},
+
+		{"GET", "/v1/autonomy/status", read, 0, 0, (*Server).status, "switch, halts, breakers, limits and facts"},
+		{"POST", "/v1/autonomy/halt", gateway.ActionAutonomyHalt, 64 * kib, 0, (*Server).halt, "emergency stop"},
+		{"POST", "/v1/autonomy/resume", gateway.ActionAutonomyResume, 64 * kib, 0, (*Server).resume, "lift a halt"},
+		{"POST", "/v1/clock/accept", gateway.ActionClockAccept, 64 * kib, 0, (*Server).acceptClock, "go on with a clock that went backwards"},
+
+		{"GET", "/v1/decisions", read, 0, 0, (*Server).listDecisions, "decisions, newest first"},
+		{"GET", "/v1/decisions/{decision}", read, 0, 0, (*Server).showDecision, "one decision with its input"},
+		{"GET", "/v1/decisions/{decision}/bundle", read, 0, gitTimeout, (*Server).decisionBundle, "what a refused push carried, as a git bundle"},
+
+		{"POST", "/v1/tokens", gateway.ActionTokenCreate, 64 * kib, 0, (*Server).createToken, "make a component's token"},
+		{"GET", "/v1/tokens", read, 0, 0, (*Server).listTokens, "component tokens, without secrets"},
+		{"DELETE", "/v1/tokens/{token}", gateway.ActionTokenRevoke, 0, 0, (*Server).revokeToken, "revoke a component's token"},
+
+		{"GET", "/v1/journal/checkpoint", read, 0, 0, (*Server).checkpoint, "a signed note of the journal's tree"},
+		{"GET", "/v1/events", read, 0, gitTimeout, (*Server).listEvents, "events in journal order; NDJSON follows"},
+		{"GET", "/v1/events/recent", read, 0, 0, (*Server).recentEvents, "events, newest first"},
+		{"POST", "/v1/events/ingest", gateway.ActionEventAppend, 8 * mib, 0, (*Server).ingest, "append external events, all or nothing"},
+		{"GET", "/v1/graph/summary", read, 0, 0, (*Server).graphSummary, "nodes and edges by type"},
+	}
+}
+
+// router builds the handler from the table.
+func (s *Server) router() http.Handler {
+	m := mux.NewRouter().UseEncodedPath()
+	for _, row := range routes() {
+		m.Handle(row.path, s.serve(row)).Methods(row.method)
+	}
+	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.writeProblem(w, r, gateway.Errorf(gateway.NotFound, "no such route: %s %s", r.Method, r.URL.Path))
+	})
+	m.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.writeProblem(w, r, gateway.Errorf(gateway.NotFound, "no such route: %s is not served at %s", r.Method, r.URL.Path))
+	})
+	return m
+}
+
+// serve wraps a row's handler with what every request gets: a deadline, a
+// body limit, a principal, the policy for reads, and an answer to its error.
+func (s *Server) serve(row route) http.Handler {
+	timeout := row.timeout
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := s.now()
+		ctx, cancel := context.WithTimeout(r.Context(), timeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		if err := s.handle(row, rec, r); err != nil {
+			if rec.wrote {
+				s.log.Warn("answer broken off", "path", row.path, "error", err)
+			} else {
+				s.writeProblem(rec, r, err)
+			}
+		}
+		s.metrics.request(row, rec.status, s.now().Sub(began))
+	})
+}
+
+func (s *Server) handle(row route, w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in %s %s: %v", row.method, row.path, p)
+		}
+	}()
+	if row.body == 0 {
+		r.Body = http.MaxBytesReader(w, r.Body, 0)
+	} else {
+		r.Body = http.MaxBytesReader(w, r.Body, row.body)
+	}
+	if row.action == open {
+		return row.handle(s, w, r, principal{})
+	}
+	if row.path == "/metrics" && s.openMetrics {
+		return row.handle(s, w, r, principal{})
+	}
+	p, err := s.authenticate(r)
+	if err != nil {
+		return err
+	}
+	if row.action == gateway.ActionRouteRead {
+		if err := s.read(r, p, row); err != nil {
+			return err
+		}
+	}
+	return row.handle(s, w, r, p)
+}
+
+// A recorder remembers the status of an answer and whether it has begun.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	wrote  bool
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if !r.wrote {
+		r.status, r.wrote = status, true
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.wrote = true
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// health answers as release 0.4 did.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request, _ principal) error {
+	return writeJSON(w, http.StatusOK, map[string]string{"status": "healthy", "service": "control-plane", "version": gateway.Version})
+}
+
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request, _ principal) error {
+	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// ready says in one word whether questions can be answered. What keeps it
+// from being ready is in the status route, which needs a token.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request, _ principal) error {
+	if _, err := s.journal.Stats(r.Context()); err != nil {
+		s.log.Warn("not ready", "error", err)
+		return writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "journal"})
+	}
+	if s.clockBehind() > clockTolerance {
+		return writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "clock"})
+	}
+	return writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+func (s *Server) jwks(w http.ResponseWriter, _ *http.Request, _ principal) error {
+	return writeJSON(w, http.StatusOK, s.keys.public)
+}
+
+// errBodyTooLarge reports whether err came from a body over its limit.
+func errBodyTooLarge(err error) bool {
+	var tooLarge *http.MaxBytesError
+	return errors.As(err, &tooLarge)
+}
+
+// fields reads the {names} of a route's path.
+func fields(r *http.Request) map[string]string { return mux.Vars(r) }

@@ -1,0 +1,224 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"leviathan/gateway"
+	"leviathan/gateway/autonomy"
+	"leviathan/gateway/engine"
+	"leviathan/gateway/forge"
+	"leviathan/gateway/journal"
+	"leviathan/gateway/repository"
+)
+
+// clockTolerance is how far the clock may lie behind the last record.
+const clockTolerance = 2 * time.Second
+
+// Config is what a gateway is made of. Everything but the optional fields is
+// required.
+type Config struct {
+	// StateDir holds mirrors, keys and artifacts; the journal in it is opened
+	// by the caller.
+	StateDir string
+	Journal  *journal.Journal
+	Engine   *engine.Engine
+	Targets  *autonomy.Set
+	// OperatorToken is the operator's credential. The server keeps its hash.
+	OperatorToken string
+	Logger        *slog.Logger
+
+	// Now is the clock; time.Now if nil. Its times must carry a monotonic
+	// reading, or leases follow the wall clock.
+	Now func() time.Time
+	// OpenMetrics serves /metrics without a token.
+	OpenMetrics bool
+	// GitBinary is the path of git for upstreams that are paths; "" looks in
+	// PATH.
+	GitBinary string
+	// GitCredential gives the token for the one upstream host that may have
+	// it; nil for none.
+	GitCredential func(ctx context.Context) (string, error)
+	// CredentialHost is the host that gets the credential.
+	CredentialHost string
+	// OnChange is called, without locks, when a target may have something new
+	// to plan: an attempt ended, a halt was lifted. It must not block.
+	OnChange func(gateway.TargetID)
+	// Warnings are shown in the status: what is risky about how it was started.
+	Warnings []string
+}
+
+// Server is the gateway. Its Handler is safe for concurrent use.
+type Server struct {
+	stateDir     string
+	journal      *journal.Journal
+	engine       *engine.Engine
+	targets      *autonomy.Set
+	operatorHash string
+	log          *slog.Logger
+	now          func() time.Time
+	started      time.Time
+	openMetrics  bool
+	gitBinary    string
+	credential   func(ctx context.Context) (string, error)
+	credHost     string
+	onChange     func(gateway.TargetID)
+	warnings     []string
+
+	keys      *keyring
+	limits    limiters
+	metrics   *metrics
+	artifacts *os.Root
+
+	artifactMu sync.Mutex // one writer of artifacts at a time
+
+	mu      sync.Mutex // guards running
+	running map[gateway.TargetID]*target
+
+	problemMu sync.Mutex
+	problem   string // why the newest policy is not active; "" if it is
+}
+
+// New makes a gateway and brings it in line with its journal. It serves
+// nothing yet: Handler has the routes and Run the gateway's own clockwork.
+func New(ctx context.Context, c Config) (*Server, error) {
+	if c.OperatorToken == "" {
+		return nil, errors.New("a gateway needs an operator's token")
+	}
+	s := &Server{stateDir: c.StateDir, journal: c.Journal, engine: c.Engine, targets: c.Targets, operatorHash: hashSecret(c.OperatorToken),
+		log: c.Logger, now: c.Now, openMetrics: c.OpenMetrics, gitBinary: c.GitBinary, credential: c.GitCredential, credHost: c.CredentialHost,
+		onChange: c.OnChange, warnings: c.Warnings, metrics: newMetrics(), running: map[gateway.TargetID]*target{}}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	s.started = s.now()
+	for _, dir := range []string{"mirrors", "keys", "artifacts"} {
+		if err := os.MkdirAll(filepath.Join(c.StateDir, dir), 0o700); err != nil {
+			return nil, fmt.Errorf("creating the state folder: %w", err)
+		}
+	}
+	var err error
+	if s.keys, err = openKeyring(filepath.Join(c.StateDir, "keys"), s.now); err != nil {
+		return nil, err
+	}
+	if s.artifacts, err = os.OpenRoot(filepath.Join(c.StateDir, "artifacts")); err != nil {
+		return nil, fmt.Errorf("opening the artifact folder: %w", err)
+	}
+	if err := s.recover(ctx); err != nil {
+		return nil, fmt.Errorf("bringing the gateway in line with its journal: %w", err)
+	}
+	return s, nil
+}
+
+// Handler serves the routes of the table.
+func (s *Server) Handler() http.Handler { return s.router() }
+
+// Run is the gateway's own clockwork: it expires leases and settles effects
+// that were decided and never seen. It ends with ctx.
+func (s *Server) Run(ctx context.Context) error {
+	s.tick(ctx)
+	return ctx.Err()
+}
+
+// Close lets go of the mirrors and the artifact folder. The journal is the
+// caller's.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.artifacts.Close()
+	for _, t := range s.running {
+		if mirror, _, ok := t.opened(); ok {
+			err = errors.Join(err, mirror.Close())
+		}
+	}
+	return err
+}
+
+// PolicyChanged journals what became of a new policy: activated, or refused
+// with the reason, which the status shows until another one is active.
+func (s *Server) PolicyChanged(ctx context.Context, source string, candidate *engine.Snapshot, refused error) {
+	var payload journal.Payload
+	problem := ""
+	if refused != nil {
+		problem = refused.Error()
+		rejected := journal.BundleRejected{Source: source, Reason: clip(problem)}
+		if candidate != nil {
+			rejected.Revision = candidate.Revision()
+		}
+		payload = rejected
+	} else {
+		payload = journal.BundleActivated{Source: source, Revision: candidate.Revision(), PolicyDigest: candidate.Digest()}
+	}
+	s.problemMu.Lock()
+	s.problem = problem
+	s.problemMu.Unlock()
+	if err := s.journal.Commit(ctx, func(tx *journal.Tx) error { return event(tx, self.id, payload) }); err != nil {
+		s.log.Error("journalling a policy change", "source", source, "error", err)
+	}
+	s.changed("")
+}
+
+func (s *Server) policyProblem() string {
+	s.problemMu.Lock()
+	defer s.problemMu.Unlock()
+	return s.problem
+}
+
+// changed tells whoever plans that a target may have something new.
+func (s *Server) changed(id gateway.TargetID) {
+	if s.onChange != nil {
+		s.onChange(id)
+	}
+}
+
+// clockBehind is how far the wall clock lies behind the last record.
+func (s *Server) clockBehind() time.Duration { return s.journal.Clock() }
+
+// journalNow is the time that a record appended now would have.
+func (s *Server) journalNow() gateway.Time { return gateway.At(s.now().Add(s.clockBehind())) }
+
+// refresh observes a target that was never observed, so that the first
+// question after a start is not answered with "unknown".
+func (s *Server) refresh(ctx context.Context, t *target) {
+	if t.seen.Load() == nil {
+		s.observe(ctx, t)
+	}
+}
+
+// upstream is how to speak to a target's repository. The credential goes to
+// its own host alone.
+func (s *Server) upstream(raw string) repository.Upstream {
+	up := repository.Upstream{URL: raw, GitBinary: s.gitBinary}
+	if u, err := url.Parse(raw); err == nil && u.Scheme == "https" && s.credential != nil && u.Host == s.credHost {
+		up.Credential = s.credential
+	}
+	return up
+}
+
+// openForge finds the service that has the upstream's pull requests.
+func (s *Server) openForge(raw string) (forge.Forge, error) {
+	if filepath.IsAbs(raw) {
+		return forge.NewLocal(raw, forge.LocalOptions{GitBinary: s.gitBinary})
+	}
+	return nil, fmt.Errorf("no forge for %s: this release opens pull requests on a bare repository on disk", raw)
+}
+
+// sortedKeys are the keys of a set, in order.
+func sortedKeys(set map[string]bool) []string {
+	return append([]string{}, slices.Sorted(maps.Keys(set))...)
+}
+
+// unknownFact reports whether a reason says that a fact could not be had.
+func unknownFact(reasons []gateway.Reason) bool {
+	return slices.ContainsFunc(reasons, func(r gateway.Reason) bool { return isUnknown(r.Code) })
+}

@@ -1,0 +1,189 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"leviathan/gateway"
+	"leviathan/gateway/forge"
+	"leviathan/gateway/journal"
+)
+
+// tickEvery is how often the gateway looks for attempts whose time is up.
+const tickEvery = time.Second
+
+// recover brings what lives in memory in line with the journal, before the
+// first request: each live lease is renewed once, in full; each intent without
+// receipt is observed, never performed.
+func (s *Server) recover(ctx context.Context) error {
+	if err := s.journal.Commit(ctx, func(tx *journal.Tx) error {
+		return event(tx, self.id, journal.GatewayStarted{Version: gateway.Version})
+	}); err != nil {
+		return err
+	}
+	live, err := s.journal.LiveAttempts(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, a := range live {
+		if !a.State.Leased() {
+			continue
+		}
+		until := s.now().Add(time.Duration(a.LeaseSeconds) * time.Second)
+		err := s.journal.Commit(ctx, func(tx *journal.Tx) error {
+			return event(tx, self.id, journal.LeaseRenewed{Subject: subject(a), LeaseExpiresAt: gateway.At(until)})
+		})
+		if err != nil {
+			return err
+		}
+		s.lookup(a.Target).leases.renew(a.ID, until)
+	}
+	return nil
+}
+
+// tick expires what is out of time and settles intents, until ctx ends.
+func (s *Server) tick(ctx context.Context) {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := s.expire(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("expiring attempts", "error", err)
+		}
+		s.settleIntents(ctx)
+	}
+}
+
+// expire ends attempts whose start deadline or lease is over, through the
+// same door as everything else.
+func (s *Server) expire(ctx context.Context) error {
+	live, err := s.journal.LiveAttempts(ctx, "")
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	for _, a := range live {
+		why := ""
+		if until := s.lookup(a.Target).leases.until(a.ID); a.State.Leased() && !until.IsZero() && now.After(until) {
+			why = "lease"
+		} else if a.State == gateway.Reserved && now.After(time.UnixMicro(a.StartDeadlineUS)) {
+			why = "start_deadline"
+		}
+		if why == "" {
+			continue
+		}
+		q := about(gateway.ActionAttemptExpire, self, a)
+		q.request = map[string]string{"why": why}
+		d, _, err := s.finishNow(ctx, q, map[string]string{"lease": "no heartbeat within the lease", "start_deadline": "no worker started it in time"}[why])
+		if err != nil {
+			return err
+		}
+		if err := d.refusal(); err != nil {
+			s.log.Warn("an attempt that is out of time was not expired", "attempt", a.ID, "error", err)
+		}
+	}
+	return nil
+}
+
+// settleIntents observes what became of effects that were decided and have no
+// receipt, because the gateway was killed or the other side did not answer.
+// Nothing is performed here: what the upstream shows gets its receipt, what it
+// does not show is void, and what cannot be seen stays.
+func (s *Server) settleIntents(ctx context.Context) {
+	intents, err := s.journal.Intents(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.log.Error("reading intents", "error", err)
+		}
+		return
+	}
+	for _, a := range intents {
+		if a.HasPushIntent {
+			s.settlePushIntent(ctx, a)
+		}
+		if a.PullRequest != nil && a.PullRequest.State == gateway.PullRequestIntended {
+			s.settlePullIntent(ctx, a)
+		}
+	}
+}
+
+func (s *Server) settlePushIntent(ctx context.Context, a *journal.Attempt) {
+	t := s.lookup(a.Target)
+	if !t.push.TryLock() {
+		return // the push itself is under way and will write its receipt
+	}
+	defer t.push.Unlock()
+	if now, ok, err := s.journal.Attempt(ctx, a.ID); err != nil || !ok || now.Intent == nil {
+		return
+	}
+	cfg := s.targets.Check(a.Target).Config
+	if cfg == nil {
+		return
+	}
+	mirror, _, err := s.open(ctx, t, cfg)
+	if err != nil {
+		return // said by the next observation
+	}
+	at, err := mirror.UpstreamRef(ctx, a.Intent.RefName)
+	if err != nil {
+		s.log.Warn("an intended push cannot be observed", "attempt", a.ID, "error", err)
+		return
+	}
+	var payload journal.Payload = journal.PushVoided{Subject: subject(a), Reason: "the upstream does not show it"}
+	if at == a.Intent.New {
+		if _, err := mirror.Fetch(ctx, cfg.TargetBranch); err != nil {
+			return
+		}
+		payload = journal.AttemptPushed{Subject: subject(a), Status: gateway.Pushed, BranchName: a.Branch, CommitSHA: a.Intent.New, Tree: a.Intent.Tree}
+	}
+	if err := s.receipt(ctx, a, payload); err != nil {
+		s.log.Error("settling a push", "attempt", a.ID, "error", err)
+	}
+}
+
+// pullGrace is how long an intended pull request may be under way before its
+// absence from the forge says that it was never opened.
+const pullGrace = 2 * effectLimit
+
+func (s *Server) settlePullIntent(ctx context.Context, a *journal.Attempt) {
+	since := s.now().Sub(a.PullRequest.IntendedAt.Time)
+	if since < pullGrace && s.started.Before(a.PullRequest.IntendedAt.Time) {
+		return // under way in this process
+	}
+	cfg := s.targets.Check(a.Target).Config
+	if cfg == nil {
+		return
+	}
+	t := s.lookup(a.Target)
+	_, fg, err := s.open(ctx, t, cfg)
+	if err != nil {
+		return
+	}
+	seen, err := fg.Observe(ctx, cfg.TargetBranch, nil)
+	if err != nil {
+		s.log.Warn("an intended pull request cannot be observed", "attempt", a.ID, "error", err)
+		return
+	}
+	for _, pr := range seen.Unlisted {
+		if pr.Attempt == a.ID {
+			if err := s.recordPull(ctx, a, pr, forge.Title(a.Task), nil); err != nil {
+				s.log.Error("settling a pull request", "attempt", a.ID, "error", err)
+			}
+			return
+		}
+	}
+	err = s.journal.Commit(ctx, func(tx *journal.Tx) error {
+		now, ok, err := tx.Attempt(a.ID)
+		if err != nil || !ok || now.PullRequest == nil || now.PullRequest.State != gateway.PullRequestIntended {
+			return err
+		}
+		return event(tx, self.id, journal.PullVoided{Subject: subject(a), Reason: "the forge does not show it"})
+	})
+	if err != nil {
+		s.log.Error("voiding a pull request", "attempt", a.ID, "error", err)
+	}
+}
