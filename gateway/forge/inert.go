@@ -12,7 +12,7 @@ import (
 const joiner = "\u2060"
 
 var (
-	keyword   = regexp.MustCompile(`(?i)(?:^|[^a-z0-9])(close[sd]?|fix(?:es|ed)?|resolve[sd]?)`)
+	keyword   = regexp.MustCompile(`(?:^|[^a-zA-Z0-9])((?i:close[sd]?|fix(?:es|ed)?|resolve[sd]?))`)
 	issueRef  = regexp.MustCompile(`(?i)\b(GH-)([0-9])`)
 	command   = regexp.MustCompile(`(?m)^([\s\p{Z}>*+-]*/)`)
 	ownLine   = regexp.MustCompile(`(?im)^([\s\p{Z}>*+-]*Leviathan)(-)`)

@@ -116,6 +116,15 @@ func TestNotMerged(t *testing.T) {
 		{"the trailer's words in prose", "a", "a\n", func(w *world, p forge.Proposal) {
 			w.commit("x\n\nsee " + forge.TrailerAttempt + ": " + string(attempt(1)) + "\n\nthe end")
 		}},
+		{"the branch gets another history", "a", "a\n", func(w *world, p forge.Proposal) {
+			w.git(w.clone, "checkout", "-q", "--orphan", "new")
+			w.commit("another first")
+			w.git(w.clone, "branch", "-q", "-M", "main")
+			w.git(w.clone, "push", "-q", "--force", "origin", "main")
+		}},
+		{"a branch is named like a commit", "a", "a\n", func(w *world, p forge.Proposal) {
+			w.git(w.bare, "update-ref", "refs/heads/"+string(p.Head), "main")
+		}},
 		{"the same change on another branch", "a", "a\n", func(w *world, p forge.Proposal) {
 			w.git(w.clone, "push", "-q", "origin", string(p.Head)+":refs/heads/other")
 		}},

@@ -76,6 +76,9 @@ func (l *Local) shapes(ctx context.Context, commits []gateway.OID) (map[gateway.
 			return nil, gateway.Errorf(gateway.Unknown, "git diff-tree: entry %q is not understood", info)
 		}
 		path := fields[i]
+		if col[0] == col[1] {
+			col[0], col[1] = "", "" // a mode that stays is no part of the change
+		}
 		now.text += col[0] + " " + col[1] + " " + col[4] + " " + path + "\x00"
 		if !strings.Contains(path, "\n") && (now.path == "" || len(path) < len(now.path)) {
 			now.path = path

@@ -69,7 +69,9 @@ func (g git) command(ctx context.Context, stdin, sub string, args []string) (*ex
 		"GIT_CONFIG_GLOBAL=/dev/null",
 		"GIT_ATTR_NOSYSTEM=1",
 		// The repository may belong to another user: the operator named it.
-		"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*",
+		"GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*",
+		// A branch that is named like an object id is nothing to complain of.
+		"GIT_CONFIG_KEY_1=core.warnAmbiguousRefs", "GIT_CONFIG_VALUE_1=false",
 		"GIT_TERMINAL_PROMPT=0",
 		"GIT_NO_REPLACE_OBJECTS=1",
 		"GIT_LITERAL_PATHSPECS=1",

@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"pgregory.net/rapid"
+
 	"leviathan/gateway"
 	"leviathan/gateway/forge"
 )
@@ -98,8 +100,7 @@ var triggers = map[string]*regexp.Regexp{
 	"a slash command":   regexp.MustCompile(`(?m)^[ \t>*+-]*/[A-Za-z]`),
 }
 
-func inertOutput(t *testing.T, out string, multiline bool) {
-	t.Helper()
+func inertOutput(t interface{ Errorf(string, ...any) }, out string, multiline bool) {
 	for name, re := range triggers {
 		if m := re.FindString(out); m != "" {
 			t.Errorf("%s: %q in %q", name, m, out)
@@ -146,33 +147,46 @@ func FuzzTextIsInert(f *testing.F) {
 	} {
 		f.Add(s, s)
 	}
-	f.Fuzz(func(t *testing.T, title, summary string) {
-		task := gateway.Task{ID: "t-1", Title: title, Description: summary, Scope: "docs", AcceptanceCriteria: []string{title, summary}, AllowedPaths: []string{title}, Digest: title}
-		line := forge.Title(task)
-		inertOutput(t, line, false)
-		if n := utf8.RuneCountInString(line); n > 72 {
-			t.Errorf("a title of %d characters: %q", n, line)
-		}
-		facts := forge.Facts{Attempt: attempt(1), Decision: "01J0000000000000000000000D", Revision: title,
-			Evidence: &gateway.Evidence{Tree: gateway.OID(title), Results: []gateway.EvidenceResult{{Name: summary}}}}
-		plain := forge.Body(gateway.Task{ID: "t-1", Title: "x"}, "y", forge.Facts{Attempt: attempt(1), Decision: "01J0000000000000000000000D", Evidence: &gateway.Evidence{Results: []gateway.EvidenceResult{{}}}})
-		body := forge.Body(task, summary, facts)
-		inertOutput(t, body, true)
-		_, want := fenced(plain)
-		_, out := fenced(body)
-		for _, l := range out {
-			if !slices.Contains(want, l) {
-				t.Errorf("outside of the fences stands %q", l)
-			}
-		}
-		if len(out) < 3 || !slices.Equal(out[len(out)-3:], want[len(want)-3:]) {
-			t.Errorf("the body ends in %q, want %q", out, want)
-		}
-		message := forge.CommitMessage(task, attempt(1), "01J0000000000000000000000D")
-		for _, text := range []string{body, message} {
-			if n := len(regexp.MustCompile(`(?im)^\s*Leviathan-`).FindAllString(text, -1)); n != 3 {
-				t.Errorf("%d trailers, want our three: %q", n, text)
-			}
-		}
+	f.Fuzz(func(t *testing.T, title, summary string) { wantInert(t, title, summary) })
+}
+
+// Texts made of little else than what does something.
+func TestTextIsInert(t *testing.T) {
+	parts := rapid.SampledFrom([]string{"fix", "es", "close", "D", "Resolve", "@", "#", "1", "ann", "/", "GH-", "\n", "\r", " ", ":", ": ", "`", "```", "~~~", "\u200b", joiner, "\u202e",
+		"\u00a0", "\u2028", "\x00", "\xff", "Leviathan-", "Attempt: x", "\n\n", ">", "-", "_", "ſ", "é", "https://h/o/r/issues/1", "o/r#1", "\t"})
+	rapid.Check(t, func(t *rapid.T) {
+		text := func(name string) string { return strings.Join(rapid.SliceOfN(parts, 0, 40).Draw(t, name), "") }
+		wantInert(t, text("title"), text("summary"))
 	})
+}
+
+// wantInert checks every text that may hold a task's or an agent's words.
+func wantInert(t interface{ Errorf(string, ...any) }, title, summary string) {
+	task := gateway.Task{ID: "t-1", Title: title, Description: summary, Scope: "docs", AcceptanceCriteria: []string{title, summary}, AllowedPaths: []string{title}, Digest: title}
+	line := forge.Title(task)
+	inertOutput(t, line, false)
+	if n := utf8.RuneCountInString(line); n > 72 {
+		t.Errorf("a title of %d characters: %q", n, line)
+	}
+	facts := forge.Facts{Attempt: attempt(1), Decision: "01J0000000000000000000000D", Revision: title,
+		Evidence: &gateway.Evidence{Tree: gateway.OID(title), Results: []gateway.EvidenceResult{{Name: summary}}}}
+	plain := forge.Body(gateway.Task{ID: "t-1", Title: "x"}, "y", forge.Facts{Attempt: attempt(1), Decision: "01J0000000000000000000000D", Evidence: &gateway.Evidence{Results: []gateway.EvidenceResult{{}}}})
+	body := forge.Body(task, summary, facts)
+	inertOutput(t, body, true)
+	_, want := fenced(plain)
+	_, out := fenced(body)
+	for _, l := range out {
+		if !slices.Contains(want, l) {
+			t.Errorf("outside of the fences stands %q", l)
+		}
+	}
+	if len(out) < 3 || !slices.Equal(out[len(out)-3:], want[len(want)-3:]) {
+		t.Errorf("the body ends in %q, want %q", out, want)
+	}
+	message := forge.CommitMessage(task, attempt(1), "01J0000000000000000000000D")
+	for _, text := range []string{body, message} {
+		if n := len(regexp.MustCompile(`(?im)^\s*Leviathan-`).FindAllString(text, -1)); n != 3 {
+			t.Errorf("%d trailers, want our three: %q", n, text)
+		}
+	}
 }
