@@ -61,6 +61,8 @@ type Config struct {
 	Digest string `json:"-"`
 
 	schedule cron.Schedule
+	// switchLine and switchCol are where autonomy_enabled stands.
+	switchLine, switchCol int
 }
 
 // An Agent is what runs on a checkout.

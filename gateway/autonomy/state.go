@@ -31,3 +31,8 @@ type State struct {
 	// InvalidSince is when the file was first seen invalid; zero when Valid.
 	InvalidSince time.Time
 }
+
+// same reports whether two states differ in nothing but when they were seen.
+func (s State) same(o State) bool {
+	return s.ID == o.ID && s.File == o.File && s.Valid == o.Valid && s.Enabled == o.Enabled && s.Reason == o.Reason && s.Digest == o.Digest
+}

@@ -26,8 +26,9 @@ type AllowedPaths struct {
 // A ScopeConstraint narrows the tasks of one scope.
 type ScopeConstraint struct {
 	MaxFilesPerTask int `json:"max_files_per_task,omitempty"` // 0: not said
-	// AllowedOperations are create, update and delete; nil: not said.
-	AllowedOperations []string `json:"allowed_operations,omitempty"`
+	// AllowedOperations are of create, update and delete; nil: not said, empty:
+	// none.
+	AllowedOperations []string `json:"allowed_operations,omitzero"`
 }
 
 // SafetyRules narrow the config's limits. A zero field was not said.
