@@ -15,10 +15,23 @@ import (
 // safeDigits is how many decimal digits always survive an IEEE 754 double.
 const safeDigits = 15
 
-// toValue turns decoded JSON (numbers as json.Number) into OPA's form, with
-// each number in the form that RFC 8785 writes it, so that what the policy
-// sees is what the canonical JSON says.
-func toValue(x any) (ast.Value, error) {
+// A converter turns decoded JSON into OPA's form. It keeps one term for each
+// object key: lists of like objects repeat theirs.
+type converter struct{ keys map[string]*ast.Term }
+
+func (c converter) key(name string) *ast.Term {
+	term, ok := c.keys[name]
+	if !ok {
+		term = ast.NewTerm(ast.String(name))
+		c.keys[name] = term
+	}
+	return term
+}
+
+// value converts x, numbers as json.Number. Each number takes the form that
+// RFC 8785 writes, so that what the policy sees is what the canonical JSON
+// says.
+func (c converter) value(x any) (ast.Value, error) {
 	switch x := x.(type) {
 	case nil:
 		return ast.NullValue, nil
@@ -32,7 +45,7 @@ func toValue(x any) (ast.Value, error) {
 	case []any:
 		terms := make([]*ast.Term, len(x))
 		for i, e := range x {
-			v, err := toValue(e)
+			v, err := c.value(e)
 			if err != nil {
 				return nil, err
 			}
@@ -42,11 +55,11 @@ func toValue(x any) (ast.Value, error) {
 	case map[string]any:
 		pairs := make([][2]*ast.Term, 0, len(x))
 		for k, e := range x {
-			v, err := toValue(e)
+			v, err := c.value(e)
 			if err != nil {
 				return nil, err
 			}
-			pairs = append(pairs, [2]*ast.Term{ast.NewTerm(ast.String(k)), ast.NewTerm(v)})
+			pairs = append(pairs, [2]*ast.Term{c.key(k), ast.NewTerm(v)})
 		}
 		return ast.NewObject(pairs...), nil
 	default:

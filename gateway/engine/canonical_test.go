@@ -170,7 +170,7 @@ func BenchmarkDecideParallel(b *testing.B) {
 }
 
 func BenchmarkDecidePlan(b *testing.B) {
-	s := load(b, deciding("# METADATA\n# custom:\n#   deadline_ms: {default: 20000}\n"+
+	s := load(b, deciding(
 		`decision := {"allow": true, "reasons": [], "obligations": {"reserve": [id | some id, task in input.backlog.tasks; task.ready]}}`))
 	in := question(b, map[string]any{"backlog": backlogOf(10_000)})
 	if r := s.Decide(b.Context(), "cycle.plan", in); !r.Allow {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -75,7 +76,7 @@ func TestDecideFailures(t *testing.T) {
 		"reason has more":    {`decision := {"allow": true, "reasons": [{"code": "a", "message": "m", "x": "y"}], "obligations": {}}`, engine.CodeResult, "unknown key"},
 		"obligations array":  {`decision := {"allow": true, "reasons": [], "obligations": []}`, engine.CodeResult, "obligations"},
 		"obligations twice":  {`decision := {"allow": true, "reasons": [], "obligations": {1: 2, "1": 3}}`, engine.CodeResult, "twice"},
-		"builtin fails":      {`decision := {` + valid + `, "n": to_number(input.action)}`, engine.CodeError, "main.rego:3"},
+		"builtin fails":      {`decision := {` + valid + `, "n": to_number(input.action)}`, engine.CodeError, "main.rego:6"},
 		"division by zero":   {`decision := {` + valid + `} if 1 / (count(input) - 2) > 0`, engine.CodeError, "divide by zero"},
 		"two answers conflict": {"decision := {" + valid + "} if input.action\n\ndecision := {\"allow\": false, \"reasons\": [], \"obligations\": {}} if input.n",
 			engine.CodeError, "conflict"},
@@ -137,7 +138,7 @@ func TestDecideTimesOut(t *testing.T) {
 }
 
 func TestDecideIsCancelled(t *testing.T) {
-	s := load(t, deciding("# METADATA\n# custom:\n#   deadline_ms: {default: 20000}"+slow))
+	s := load(t, deciding(slow))
 	in := question(t, map[string]any{"k": 5})
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(30*time.Millisecond, cancel)
@@ -147,12 +148,12 @@ func TestDecideIsCancelled(t *testing.T) {
 
 func TestDeadlines(t *testing.T) {
 	s := load(t, smallBundle(t))
-	for action, want := range map[string]time.Duration{"cycle.plan": 5 * time.Second, "attempt.start": 500 * time.Millisecond} {
+	for action, want := range map[string]time.Duration{"cycle.plan": 5 * time.Second, "attempt.start": 20 * time.Second} {
 		if got := s.Deadline(action); got != want {
 			t.Errorf("deadline of %s is %v, want %v", action, got, want)
 		}
 	}
-	if got := load(t, deciding(`decision := 1`)).Deadline("x"); got != 50*time.Millisecond {
+	if got := load(t, fstest.MapFS{"main.rego": {Data: []byte("package leviathan.main\n\ndecision := 1\n")}}).Deadline("x"); got != 50*time.Millisecond {
 		t.Errorf("deadline without METADATA is %v", got)
 	}
 }

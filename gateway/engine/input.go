@@ -47,7 +47,7 @@ func NewPart(name string, v any) (Part, error) {
 	if err := util.UnmarshalJSON(raw, &decoded); err != nil {
 		return Part{}, fmt.Errorf("read input part %s: %w", name, err)
 	}
-	value, err := toValue(decoded)
+	value, err := converter{keys: map[string]*ast.Term{}}.value(decoded)
 	if err != nil {
 		return Part{}, fmt.Errorf("convert input part %s: %w", name, err)
 	}

@@ -43,7 +43,7 @@ func numbered(n int) fstest.MapFS {
 		".manifest":    {Data: fmt.Appendf(nil, `{"revision": "r%d"}`, n)},
 		"data.json":    {Data: fmt.Appendf(nil, `{"leviathan": {"n": %d}}`, n)},
 		"a/a.rego":     {Data: fmt.Appendf(nil, "package leviathan.a\n\nn := %d\n", n)},
-		"main.rego":    {Data: []byte("package leviathan.main\n\nimport data.leviathan.a\n\ndecision := {\"allow\": input.action == \"x\", \"reasons\": [], \"obligations\": {\"rule\": a.n, \"data\": data.leviathan.n}}\n")},
+		"main.rego":    {Data: []byte(patient + "package leviathan.main\n\nimport data.leviathan.a\n\ndecision := {\"allow\": input.action == \"x\", \"reasons\": [], \"obligations\": {\"rule\": a.n, \"data\": data.leviathan.n}}\n")},
 		"m_test.rego":  {Data: []byte("package leviathan.m_test\n\nimport data.leviathan.main\n\ntest_it if main.decision.allow with input.action as \"x\"\n")},
 		"ignored.text": {Data: []byte("x")},
 	}

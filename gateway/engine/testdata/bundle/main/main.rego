@@ -15,6 +15,6 @@ allow if {
 # title: The decision
 # custom:
 #   deadline_ms:
-#     default: 500
+#     default: 20000
 #     cycle.plan: 5000
 decision := {"allow": allow, "reasons": guard.deny, "obligations": {"limits": data.leviathan.limits}}
