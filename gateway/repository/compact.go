@@ -50,7 +50,7 @@ func (m *Mirror) compact(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("compact the mirror: %w", err), f.Close(), os.Remove(f.Name()))
 	}
-	p, err := sealPack(f, size, entries, dir)
+	p, err := sealPack(f, size, entries, dir, true)
 	if err != nil {
 		return fmt.Errorf("compact the mirror: %w", err)
 	}

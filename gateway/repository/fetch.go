@@ -25,9 +25,9 @@ type advertisement struct {
 const maxAdvertised = 256 << 20
 
 // advertised asks the upstream for its refs.
-func (m *Mirror) advertised(ctx context.Context, service string) (advertisement, error) {
+func (m *Mirror) advertised(ctx context.Context) (advertisement, error) {
 	adv := advertisement{refs: Refs{}, caps: map[string]bool{}}
-	body, err := m.upstream.advertise(ctx, service)
+	body, err := m.upstream.advertise(ctx)
 	if err != nil {
 		return adv, err
 	}
@@ -118,7 +118,7 @@ func (m *Mirror) Fetch(ctx context.Context, branch string) (Refs, error) {
 		return nil, err
 	}
 	defer m.unlock()
-	adv, err := m.advertised(ctx, uploadPack)
+	adv, err := m.advertised(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (m *Mirror) setHead(branch string) error {
 // UpstreamRef reads one ref from the upstream now; gateway.ZeroOID if it does
 // not exist. What cannot be had is gateway.Unknown.
 func (m *Mirror) UpstreamRef(ctx context.Context, ref string) (gateway.OID, error) {
-	adv, err := m.advertised(ctx, uploadPack)
+	adv, err := m.advertised(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -278,5 +278,5 @@ func spoolFetched(ctx context.Context, f *os.File, r io.Reader, dir string) (*pa
 	if _, err := resolveDeltas(ctx, f, size, entries, nil); err != nil {
 		return nil, fmt.Errorf("the upstream's pack: %w", err)
 	}
-	return sealPack(f, size, entries, dir)
+	return sealPack(f, size, entries, dir, true)
 }

@@ -40,35 +40,23 @@ func (p *Push) Forward(ctx context.Context) error {
 		return err
 	}
 	defer p.m.unlock()
-	adv, err := p.m.advertised(ctx, receivePack)
-	if err != nil {
-		return err
-	}
-	have := gateway.ZeroOID
-	if id, ok := adv.refs[p.Ref()]; ok {
-		have = id
-	}
-	switch {
-	case have == p.New():
-		return p.install()
-	case have != p.Old():
-		return p.moved(have)
-	case !adv.caps["report-status"]:
-		return gateway.Errorf(gateway.Unknown, "the upstream's git lacks the capability report-status")
-	}
-	result, sendErr := p.send(ctx, adv)
+	// No question before it: the upstream's receive-pack compares the old
+	// value itself, and what it made of it is read back in any case.
+	result, sendErr := p.send(ctx)
 	if sendErr != nil && gateway.KindOf(sendErr) == gateway.Forbidden {
 		return sendErr
 	}
-	have, err = p.m.UpstreamRef(ctx, p.Ref())
+	have, err := p.m.UpstreamRef(ctx, p.Ref())
 	switch {
 	case err != nil:
 		return gateway.Errorf(gateway.Unknown, "whether the upstream has the commit is not known: %v", errors.Join(sendErr, err))
 	case have == p.New():
 		return p.install()
+	case have != p.Old():
+		return p.moved(have)
 	case sendErr != nil:
 		return asUnknown(sendErr, "forward to the upstream")
-	case have != p.Old() || result.stale():
+	case result.stale():
 		return p.moved(have)
 	case result.reason == "":
 		return gateway.Errorf(gateway.Unknown, "the upstream reports success, and does not have the commit")
@@ -115,14 +103,10 @@ func (r sendResult) refusal() error {
 }
 
 // send makes the one request: a command and the pack behind it.
-func (p *Push) send(ctx context.Context, adv advertisement) (sendResult, error) {
+// The capabilities asked for are those of every git since 2008.
+func (p *Push) send(ctx context.Context) (sendResult, error) {
 	var head bytes.Buffer
-	caps := " report-status"
-	banded := adv.caps["side-band-64k"]
-	if banded {
-		caps += " side-band-64k"
-	}
-	if err := writePkt(&head, "%s %s %s\x00%s agent=%s\n", p.Old(), p.New(), p.Ref(), caps, agentName); err != nil {
+	if err := writePkt(&head, "%s %s %s\x00 report-status side-band-64k agent=%s\n", p.Old(), p.New(), p.Ref(), agentName); err != nil {
 		return sendResult{}, err
 	}
 	head.WriteString("0000")
@@ -133,10 +117,7 @@ func (p *Push) send(ctx context.Context, adv advertisement) (sendResult, error) 
 		return sendResult{}, err
 	}
 	var result sendResult
-	r := io.Reader(answer)
-	if banded {
-		r = &bandReader{p: newPktReader(answer), say: result.say}
-	}
+	r := &bandReader{p: newPktReader(answer), say: result.say}
 	err = result.decode(io.LimitReader(r, 1<<20), p.Ref())
 	if closeErr := answer.Close(); err == nil {
 		err = closeErr
@@ -209,6 +190,9 @@ func (p *Push) installPack() error {
 	index := func(path string) string { return strings.TrimSuffix(path, ".pack") + ".idx" }
 	if _, err := os.Stat(index(target)); err == nil {
 		return p.Discard() // the very pack is there already
+	}
+	if err := errors.Join(syncFile(p.pack.path), syncFile(index(p.pack.path))); err != nil {
+		return err
 	}
 	if err := os.Rename(p.pack.path, target); err != nil {
 		return fmt.Errorf("install pack: %w", err)

@@ -249,15 +249,15 @@ func deflate(data []byte) []byte {
 	return b.Bytes()
 }
 
-// writeIndex writes the index of a pack, version 2, durably. It sorts entries.
-func writeIndex(path string, entries []packEntry, checksum []byte) (err error) {
+// writeIndex writes the index of a pack, version 2. It sorts entries.
+func writeIndex(path string, entries []packEntry, checksum []byte, durable bool) (err error) {
 	slices.SortFunc(entries, func(a, b packEntry) int { return bytes.Compare(a.id[:], b.id[:]) })
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("create index: %w", err)
 	}
 	defer func() {
-		if err == nil {
+		if err == nil && durable {
 			err = f.Sync()
 		}
 		err = errors.Join(err, f.Close())
@@ -310,14 +310,19 @@ func putUint32(w *bufio.Writer, v uint32) {
 }
 
 // sealPack writes the index of the pack in f, gives both their final name in
-// dir and opens the result. f is closed.
-func sealPack(f *os.File, size int64, entries []packEntry, dir string) (p *pack, err error) {
+// dir and opens the result. f is closed. durable says that they must outlive a
+// crash, which a quarantine need not.
+func sealPack(f *os.File, size int64, entries []packEntry, dir string, durable bool) (p *pack, err error) {
 	tmp := f.Name()
 	sum := make([]byte, packTrailerLen)
 	if _, err := f.ReadAt(sum, size-packTrailerLen); err != nil {
 		return nil, errors.Join(fmt.Errorf("read pack trailer: %w", err), f.Close())
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	var syncErr error
+	if durable {
+		syncErr = f.Sync()
+	}
+	if err := errors.Join(syncErr, f.Close()); err != nil {
 		return nil, fmt.Errorf("write pack: %w", err)
 	}
 	path := filepath.Join(dir, "pack-"+hex.EncodeToString(sum)+".pack")
@@ -329,11 +334,13 @@ func sealPack(f *os.File, size int64, entries []packEntry, dir string) (p *pack,
 	if err := os.Rename(tmp, path); err != nil {
 		return nil, fmt.Errorf("name pack: %w", err)
 	}
-	if err := writeIndex(idx, entries, sum); err != nil {
+	if err := writeIndex(idx, entries, sum, durable); err != nil {
 		return nil, err
 	}
-	if err := syncDir(dir); err != nil {
-		return nil, err
+	if durable {
+		if err := syncDir(dir); err != nil {
+			return nil, err
+		}
 	}
 	return openPack(path)
 }

@@ -178,10 +178,14 @@ func TestFetchPrunesAndPinsKeep(t *testing.T) {
 	}
 	// the branch is rewound, and then so many fetches that the mirror compacts
 	w.run(w.upstream, "update-ref", "-d", "refs/heads/agent/a")
-	w.run(w.seed, "reset", "-q", "--hard", "HEAD~4")
-	for i := range 30 {
-		w.commit(w.seed, fmt.Sprint("new ", i), map[string]string{"docs/new": fmt.Sprint(i)})
-		w.run(w.seed, "push", "-q", "-f", w.upstream, "main")
+	tip := w.oid(w.upstream, "main~4")
+	for i := range 26 {
+		b := blob(fmt.Sprint(i))
+		tr := tree(row("100644", "new", b.id()))
+		c := commit(tr, tip)
+		w.loose(w.upstream, b, tr, c)
+		w.run(w.upstream, "update-ref", "refs/heads/main", string(c.id()))
+		tip = c.id()
 		w.fetch()
 	}
 	if _, err := w.m.Head("agent/a"); gateway.KindOf(err) != gateway.NotFound {

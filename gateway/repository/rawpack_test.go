@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -135,3 +137,19 @@ func codes(p *repository.Push) map[string]string {
 func newZlib(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }
 
 func asError(err error, e **gateway.Error) bool { return errors.As(err, e) }
+
+// loose writes objects into a repository as git stores them one by one.
+func (w *world) loose(repo string, objects ...raw) {
+	w.t.Helper()
+	for _, o := range objects {
+		id := string(o.id())
+		path := filepath.Join(repo, "objects", id[:2], id[2:])
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			w.t.Fatal(err)
+		}
+		data := squeeze(append(fmt.Appendf(nil, "%s %d\x00", o.kind, len(o.data)), o.data...))
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}

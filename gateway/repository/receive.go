@@ -129,7 +129,7 @@ func (p *Push) index(ctx context.Context, f *os.File, o *objects) (idSet, error)
 		}
 	}
 	p.objects = len(entries) - len(thin)
-	if p.pack, err = sealPack(f, size, entries, p.dir); err != nil {
+	if p.pack, err = sealPack(f, size, entries, p.dir, false); err != nil {
 		return nil, err
 	}
 	return fresh, nil

@@ -54,6 +54,9 @@ func (p *Push) Keep(id string) (evicted []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep push: %w", err)
 	}
+	if err := syncFile(filepath.Join(p.dir, meta.Pack)); err != nil {
+		return nil, err
+	}
 	if err := writeFile(filepath.Join(p.dir, metaName), append(data, '\n')); err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func TestDiffEqualsGit(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		w.pipe(w.upstream, packOf(objects...), "unpack-objects", "-q")
+		w.loose(w.upstream, objects...)
 		want := rawDiff(w, w.upstream, first.id(), second.id())
 		if !slices.Equal(asRaw(got), want) {
 			rt.Errorf("got\n%s\nwant\n%s", strings.Join(asRaw(got), "\n"), strings.Join(want, "\n"))

@@ -34,8 +34,8 @@ type Upstream struct {
 // A transport carries git's stateless-rpc form of a service: one exchange
 // that lists the refs, then one request and its answer.
 type transport interface {
-	// advertise opens the list of refs of git-upload-pack or git-receive-pack.
-	advertise(ctx context.Context, service string) (io.ReadCloser, error)
+	// advertise opens the list of refs of git-upload-pack.
+	advertise(ctx context.Context) (io.ReadCloser, error)
 	// call sends a body of exactly size bytes and opens the answer.
 	call(ctx context.Context, service string, body io.Reader, size int64) (io.ReadCloser, error)
 	// pulls reports whether refs/pull/*/head belongs into the mirror.
@@ -97,12 +97,12 @@ type httpTransport struct {
 
 func (t *httpTransport) pulls() bool { return false }
 
-func (t *httpTransport) advertise(ctx context.Context, service string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.base+"/info/refs?service="+service, nil)
+func (t *httpTransport) advertise(ctx context.Context) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.base+"/info/refs?service="+uploadPack, nil)
 	if err != nil {
 		return nil, fmt.Errorf("ask the upstream for its refs: %w", err)
 	}
-	return t.do(req, "application/x-"+service+"-advertisement")
+	return t.do(req, "application/x-"+uploadPack+"-advertisement")
 }
 
 func (t *httpTransport) call(ctx context.Context, service string, body io.Reader, size int64) (io.ReadCloser, error) {

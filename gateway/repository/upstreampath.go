@@ -69,8 +69,8 @@ func newPathTransport(up Upstream, dir string) (transport, error) {
 
 func (t *pathTransport) pulls() bool { return true }
 
-func (t *pathTransport) advertise(ctx context.Context, service string) (io.ReadCloser, error) {
-	return t.run(ctx, service, nil, "--advertise-refs")
+func (t *pathTransport) advertise(ctx context.Context) (io.ReadCloser, error) {
+	return t.run(ctx, uploadPack, nil, "--advertise-refs")
 }
 
 func (t *pathTransport) call(ctx context.Context, service string, body io.Reader, size int64) (io.ReadCloser, error) {
