@@ -49,14 +49,14 @@ func (c *Client) Heartbeat(ctx context.Context, id AttemptID, req HeartbeatReque
 }
 
 // PutArtifact appends data to the attempt's artifact at offset, which is the
-// artifact's size so far. It is sent again only on 429 and 503: after a lost
-// answer the caller learns from ErrConflict that the bytes had arrived.
+// artifact's size so far. A piece that had arrived is accepted again when it
+// says the same; ErrConflict means that the artifact has another size.
 func (c *Client) PutArtifact(ctx context.Context, id AttemptID, name string, offset int64, data []byte) error {
 	if data == nil {
 		data = []byte{}
 	}
 	return c.do(ctx, call{method: http.MethodPut, path: attemptPath(id, "artifacts", name),
-		query: query("offset", strconv.FormatInt(offset, 10)), raw: data}, nil)
+		query: query("offset", strconv.FormatInt(offset, 10)), raw: data, idempotent: true}, nil)
 }
 
 // GetArtifact reads an artifact. The caller closes it.
