@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -24,12 +25,10 @@ func together(t *testing.T, j *journal.Journal, fns ...func(*journal.Tx) error) 
 	})
 	<-started
 	for i, fn := range fns {
-		queued := make(chan struct{})
-		wg.Go(func() {
-			close(queued)
-			errs[i] = j.Commit(context.Background(), fn)
-		})
-		<-queued
+		wg.Go(func() { errs[i] = j.Commit(context.Background(), fn) })
+		for j.Queued() <= i {
+			runtime.Gosched()
+		}
 	}
 	close(gate)
 	wg.Wait()

@@ -64,8 +64,8 @@ func appendAll(t testing.TB, j *journal.Journal, payloads ...journal.Payload) {
 	})
 }
 
-// decide appends a decision and returns its id.
-func decide(t testing.TB, j *journal.Journal, r journal.Record, parts map[string]string) string {
+// decision is r as a decision over the parts.
+func decision(t testing.TB, r journal.Record, parts map[string]string) journal.Record {
 	t.Helper()
 	body := map[string]any{
 		"question": map[string]any{"subject": map[string]any{"type": "component", "id": "w"}, "resource": map[string]any{"type": "target", "id": "demo"}},
@@ -85,9 +85,15 @@ func decide(t testing.TB, j *journal.Journal, r journal.Record, parts map[string
 	if r.Decision == nil {
 		r.Decision = &journal.DecisionIndex{Allow: true, Revision: "r1", PolicyDigest: "sha256:11", AskedBy: "tok"}
 	}
+	return r
+}
+
+// decide appends a decision and returns its id.
+func decide(t testing.TB, j *journal.Journal, r journal.Record, parts map[string]string) string {
+	t.Helper()
 	var id string
 	commit(t, j, func(tx *journal.Tx) error {
-		a, err := tx.Append(r)
+		a, err := tx.Append(decision(t, r, parts))
 		id = a.ID
 		return err
 	})

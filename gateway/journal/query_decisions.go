@@ -64,7 +64,7 @@ func sqlDecisions(f DecisionFilter, low, before int64, limit int) (string, []any
 	if f.Revision != "" {
 		w.and("d.revision = ?", f.Revision)
 	}
-	joined := from + "CROSS JOIN journal j ON j.seq = d.seq LEFT JOIN blob b ON b.digest = j.body_digest "
+	joined := from + "CROSS JOIN journal j ON j.seq = d.seq LEFT JOIN body b ON b.seq = j.seq "
 	if !f.Since.IsZero() {
 		w.and("j.at >= ?", f.Since)
 	}
@@ -182,7 +182,7 @@ func (j *Journal) Decision(ctx context.Context, id gateway.DecisionID) (out Deci
 	return out, found, err
 }
 
-const sqlOneDecision = `FROM journal j JOIN decision d ON d.seq = j.seq LEFT JOIN blob b ON b.digest = j.body_digest WHERE j.id = ?`
+const sqlOneDecision = `FROM journal j JOIN decision d ON d.seq = j.seq LEFT JOIN body b ON b.seq = j.seq WHERE j.id = ?`
 
 // scanDecision reads a row of selectDecision.
 func (j *Journal) scanDecision(r row) (out DecisionRecord, err error) {

@@ -28,7 +28,7 @@ type LoggedEvent struct {
 }
 
 const selectEvent = `SELECT j.seq, j.id, j.origin, j.type, j.at, j.target, j.task, j.attempt, j.leaf, b.bytes
-	FROM journal j LEFT JOIN blob b ON b.digest = j.body_digest `
+	FROM journal j LEFT JOIN body b ON b.seq = j.seq `
 
 // sqlEvents is the statement for a filter, oldest or newest first.
 func sqlEvents(f EventFilter, newest bool, limit int) (string, []any) {

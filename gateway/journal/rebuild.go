@@ -74,7 +74,7 @@ type bodied struct {
 func readPage(ctx context.Context, db *conn, codec *codec, after int64, n int) ([]bodied, error) {
 	out := make([]bodied, 0, n)
 	err := db.query(ctx, `SELECT j.seq, j.id, j.kind, j.origin, j.type, j.at, j.target, j.task, j.attempt, j.body_digest, j.leaf, b.bytes
-		FROM journal j LEFT JOIN blob b ON b.digest = j.body_digest WHERE j.seq > ? ORDER BY j.seq LIMIT ?`,
+		FROM journal j LEFT JOIN body b ON b.seq = j.seq WHERE j.seq > ? ORDER BY j.seq LIMIT ?`,
 		[]any{after, n}, func(r row) error {
 			c, _, err := scanColumns(r)
 			if err != nil {

@@ -178,16 +178,18 @@ func (tx *Tx) store(c *columns, body []byte, leaf digest, parts []Part) error {
 			return err
 		}
 	}
-	if err := tx.storeBlob(c.BodyDigest, body); err != nil {
-		return err
-	}
 	err := w.exec(`INSERT INTO journal (seq, id, kind, origin, type, at, target, task, attempt, body_digest, leaf)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		c.Seq, c.ID, c.Kind, c.Origin, c.Type, c.At, c.Target, c.Task, c.Attempt, c.BodyDigest[:], leaf[:])
 	if isConstraint(err) {
 		return gateway.Errorf(gateway.Conflict, "append record: id %q is taken", c.ID)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	j := tx.b.j
+	j.buffers.blob = j.codec.pack(j.buffers.blob[:0], body)
+	return w.exec(`INSERT INTO body (seq, bytes) VALUES (?, ?)`, c.Seq, j.buffers.blob)
 }
 
 func (tx *Tx) storePart(p Part) error {
@@ -201,18 +203,14 @@ func (tx *Tx) storePart(p Part) error {
 	if sum(p.Bytes) != d {
 		return invalid("append record: a part is not what its digest %s says", p.Digest)
 	}
-	if err := tx.storeBlob(d, p.Bytes); err != nil {
+	j := tx.b.j
+	j.buffers.blob = j.codec.pack(j.buffers.blob[:0], p.Bytes)
+	if err := j.w.exec(`INSERT INTO blob (digest, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING`, d[:], j.buffers.blob); err != nil {
 		return err
 	}
 	tx.b.pending[d] = struct{}{}
 	tx.b.order = append(tx.b.order, d)
 	return nil
-}
-
-func (tx *Tx) storeBlob(d digest, b []byte) error {
-	j := tx.b.j
-	j.buffers.blob = j.codec.pack(j.buffers.blob[:0], b)
-	return j.w.exec(`INSERT INTO blob (digest, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING`, d[:], j.buffers.blob)
 }
 
 // grow adds the leaf to the tree.

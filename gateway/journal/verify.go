@@ -147,7 +147,7 @@ type found struct {
 func (v *verifier) page(ctx context.Context, after int64, n int) ([]found, error) {
 	out := make([]found, 0, n)
 	err := v.db.query(ctx, `SELECT j.seq, j.id, j.kind, j.origin, j.type, j.at, j.target, j.task, j.attempt, j.body_digest, j.leaf, b.bytes
-		FROM journal j LEFT JOIN blob b ON b.digest = j.body_digest WHERE j.seq > ? ORDER BY j.seq LIMIT ?`, []any{after, n}, func(r row) error {
+		FROM journal j LEFT JOIN body b ON b.seq = j.seq WHERE j.seq > ? ORDER BY j.seq LIMIT ?`, []any{after, n}, func(r row) error {
 		f := found{}
 		var err error
 		if f.columns, f.leaf, err = scanColumns(r); err != nil {

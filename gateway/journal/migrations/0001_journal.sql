@@ -27,7 +27,20 @@ CREATE INDEX journal_event_target ON journal (target, seq) WHERE kind = 'event' 
 CREATE INDEX journal_event_task ON journal (task, seq) WHERE kind = 'event' AND task <> '';
 CREATE INDEX journal_event_attempt ON journal (attempt, seq) WHERE kind = 'event' AND attempt <> '';
 
--- Bodies and parts, once each. The first byte of bytes is 0 for raw, 1 for zstd.
+-- Bodies, one for each record and like it never changed: in the order of the
+-- log, because an index over digests would touch a page of its own for each.
+-- The first byte of bytes is 0 for raw, 1 for zstd.
+CREATE TABLE body (
+	seq   INTEGER PRIMARY KEY,
+	bytes BLOB NOT NULL
+) STRICT;
+
+CREATE TRIGGER body_no_update BEFORE UPDATE ON body
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER body_no_delete BEFORE DELETE ON body
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+
+-- Parts of decisions' inputs, each once; old ones may be pruned.
 CREATE TABLE blob (
 	digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
 	bytes  BLOB NOT NULL
