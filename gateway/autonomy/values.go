@@ -73,9 +73,27 @@ func (r *reader) object(n *node, path string, known []string, lenient bool) (obj
 		default:
 			r.errorAt(p.line, p.col, "unknown key %s%s", show(o.path+p.key), didYouMean(p.key, known))
 			r.diags[len(r.diags)-1].Warning = lenient
+			r.refusals(p.value)
 		}
 	}
 	return o, true
+}
+
+// refusals reports what is refused wherever it stands, in a value that nobody
+// reads.
+func (r *reader) refusals(n *node) {
+	if n.kind == refusedNode {
+		r.errorf(n, "%s", n.problem)
+	}
+	for _, p := range n.pairs {
+		if p.problem != "" {
+			r.errorAt(p.line, p.col, "%s", p.problem)
+		}
+		r.refusals(p.value)
+	}
+	for _, item := range n.items {
+		r.refusals(item)
+	}
 }
 
 // named takes a mapping from free names to values, in file order.
