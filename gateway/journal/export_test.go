@@ -1,5 +1,11 @@
 package journal
 
+import (
+	"context"
+
+	"leviathan/gateway"
+)
+
 // Queued is how many callers of Commit wait for the writer.
 func (j *Journal) Queued() int { return len(j.requests) }
 
@@ -7,4 +13,68 @@ func (j *Journal) Queued() int { return len(j.requests) }
 func (c Config) WithPragmas(p ...string) Config {
 	c.pragmas = p
 	return c
+}
+
+// A Plan is a statement that a user waits for.
+type Plan struct {
+	Name, SQL string
+	Args      []any
+}
+
+// Plans are the statements of the queries, for every filter alone and for the
+// pairs that are usual.
+func Plans() []Plan {
+	var out []Plan
+	add := func(name, sql string, args []any) { out = append(out, Plan{name, sql, args}) }
+	for name, f := range map[string]AttemptFilter{
+		"attempts": {}, "attempts of target": {Target: "a"}, "attempts in state": {State: "failed"},
+		"attempts of target in state": {Target: "a", State: "failed"}, "live attempts": {State: StateLive},
+		"live attempts of target": {Target: "a", State: StateLive},
+	} {
+		sql, args := sqlAttempts(f, noBound, 10)
+		add(name, sql, args)
+	}
+	for name, f := range map[string]EventFilter{
+		"events": {}, "events of type": {Type: "x"}, "events of target": {Target: "a"}, "events of task": {Task: "t"}, "events of attempt": {Attempt: "a"},
+	} {
+		for _, newest := range []bool{false, true} {
+			sql, args := sqlEvents(f, newest, 10)
+			add(name, sql, args)
+		}
+	}
+	at := fromMicros(1)
+	for name, f := range map[string]DecisionFilter{
+		"decisions": {}, "decisions by action": {Action: "x"}, "denials": {Outcome: "deny"}, "decisions by code": {Code: "x"},
+		"decisions of target": {Target: "a"}, "decisions of task": {Task: "t"}, "decisions of attempt": {Attempt: "a"},
+		"decisions by revision": {Revision: "r"}, "decisions in time": {Since: at, Until: at}, "denials of target": {Outcome: "deny", Target: "a"},
+	} {
+		sql, args, err := sqlDecisions(f, 1, noBound, 10)
+		if err != nil {
+			panic(err)
+		}
+		add(name, sql, args)
+	}
+	for name, target := range map[string]string{"state's attempts": "a", "all live attempts": ""} {
+		sql, args := liveAttempts(gateway.TargetID(target))
+		add(name, sql, args)
+	}
+	add("intents", sqlIntents, nil)
+	add("pull requests", sqlPulls, []any{"a", noBound, 10})
+	add("open pull requests", selectPull+`WHERE target = ? AND open = 1 ORDER BY intended_us, attempt`, []any{"a"})
+	add("token", selectToken+`WHERE hash = ?`, []any{"x"})
+	add("artifacts", sqlArtifacts, []any{"a"})
+	add("decision", selectDecision+sqlOneDecision, []any{"x"})
+	add("task", selectTask+`WHERE target = ? AND task = ?`, []any{"a", "t"})
+	return out
+}
+
+// Explain is SQLite's plan of a statement, a line for each step.
+func (j *Journal) Explain(ctx context.Context, p Plan) (steps []string, err error) {
+	err = j.readers.read(ctx, func(db *conn) error {
+		return db.query(ctx, "EXPLAIN QUERY PLAN "+p.SQL, p.Args, func(r row) error {
+			steps = append(steps, r.str(3))
+			return nil
+		})
+	})
+	return steps, err
 }

@@ -67,20 +67,19 @@ func appendAll(t testing.TB, j *journal.Journal, payloads ...journal.Payload) {
 // decision is r as a decision over the parts.
 func decision(t testing.TB, r journal.Record, parts map[string]string) journal.Record {
 	t.Helper()
-	body := map[string]any{
-		"question": map[string]any{"subject": map[string]any{"type": "component", "id": "w"}, "resource": map[string]any{"type": "target", "id": "demo"}},
-		"decision": map[string]any{"reasons": []any{}, "input_digest": "sha256:00"},
+	body := journal.DecisionBody{
+		Decision: journal.DecisionHead{InputDigest: "sha256:00"},
+		Inline:   map[string]json.RawMessage{"subject": json.RawMessage(`{"id":"w","type":"component"}`), "action": json.RawMessage(`"x"`)},
+		Parts:    map[string]string{}, Result: json.RawMessage(`{"allow":true}`),
 	}
-	digests := map[string]string{}
 	for name, text := range parts {
 		p, err := journal.NewPart(json.RawMessage(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		digests[name] = p.Digest
+		body.Parts[name] = p.Digest
 		r.Parts = append(r.Parts, p)
 	}
-	body["parts"] = digests
 	r.Kind, r.Origin, r.Body = journal.Decision, journal.Gateway, body
 	if r.Decision == nil {
 		r.Decision = &journal.DecisionIndex{Allow: true, Revision: "r1", PolicyDigest: "sha256:11", AskedBy: "tok"}
@@ -224,10 +223,10 @@ func TestPartsAreStoredOnceAndLoadedBack(t *testing.T) {
 	if err != nil || !found {
 		t.Fatal(found, err)
 	}
-	if want := `{"backlog":` + long + `,"config":{"a":1}}`; string(d.Input) != want {
+	if want := `{"action":"x","backlog":` + long + `,"config":{"a":1},"subject":{"id":"w","type":"component"}}`; string(d.Input) != want {
 		t.Fatalf("input is %.80s…, want %.80s…", d.Input, want)
 	}
-	if d.Action != "cycle.plan" || !d.Decision || d.Revision != "r1" || d.AskedBy != "tok" || d.Target != "demo" {
+	if d.Action != "cycle.plan" || string(d.Result) != `{"allow":true}` || !d.Decision || d.Revision != "r1" || d.AskedBy != "tok" || d.Target != "demo" {
 		t.Fatalf("decision reads back as %+v", d)
 	}
 	stats, err := j.Stats(t.Context())

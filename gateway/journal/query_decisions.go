@@ -253,6 +253,7 @@ func (j *Journal) loadInput(ctx context.Context, db *conn, d *DecisionRecord) er
 		input = append(append(appendText(input, name), ':'), all[name]...)
 	}
 	d.Input = append(input, '}')
+	d.Subject, d.Resource = rawOrNull(all["subject"]), rawOrNull(all["resource"])
 	return nil
 }
 
