@@ -63,6 +63,7 @@ func (m *Mirror) replacePacks(p *pack) error {
 	defer m.mu.Unlock()
 	old := m.packs
 	m.packs = []*pack{p}
+	m.rewritten++
 	var errs []error
 	for _, q := range old {
 		errs = append(errs, q.release())

@@ -169,7 +169,13 @@ func (r *sendResult) decode(in io.Reader, ref string) error {
 
 // install takes the objects of a push that the upstream has into the mirror.
 // What fails here is Unknown: the effect is there, and Fetch will bring it.
+//
+// A mirror that was rewritten since the check may have dropped what the push
+// builds on: then nothing is taken, and Fetch brings the whole.
 func (p *Push) install() error {
+	if p.rewrites != p.m.rewrites() {
+		return p.Discard()
+	}
 	if err := p.installPack(); err != nil {
 		return gateway.Errorf(gateway.Unknown, "the upstream has the commit; the mirror could not take it: %v", err)
 	}

@@ -244,7 +244,7 @@ func TestGitFsckFindsNothingMore(t *testing.T) {
 		w.loose(w.upstream, bad)
 	}
 	w.loose(w.upstream, b, sub, good)
-	for range 400 {
+	for range 150 {
 		m := raw{"tree", mutate(good.data)}
 		add(m, b, sub, m, commit(m, w.head()))
 		c := raw{"commit", mutate(commit(good, w.head()).data)}
@@ -263,7 +263,7 @@ func TestGitFsckFindsNothingMore(t *testing.T) {
 			t.Errorf("%s\nis accepted: %q %q", line, objects[len(objects)-2].data, objects[len(objects)-1].data)
 		}
 	}
-	if flagged < 50 {
+	if flagged < 40 {
 		t.Errorf("git fsck flagged only %d of %d:\n%s", flagged, len(pushes), out)
 	}
 }

@@ -30,6 +30,8 @@ type Mirror struct {
 	refs   Refs
 	packs  []*pack
 	closed bool
+	// rewritten counts how often compact has dropped what no ref reaches.
+	rewritten int
 }
 
 // Open opens the mirror in dir, and creates it if there is none. It needs no
@@ -222,6 +224,12 @@ func (m *Mirror) updateRefs(change func(Refs)) error {
 	}
 	m.refs = next
 	return nil
+}
+
+func (m *Mirror) rewrites() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rewritten
 }
 
 func (m *Mirror) currentRefs() Refs {

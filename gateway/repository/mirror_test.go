@@ -176,6 +176,7 @@ func TestFetchPrunesAndPinsKeep(t *testing.T) {
 	if err := w.m.Pin("../x", base); gateway.KindOf(err) != gateway.Invalid {
 		t.Errorf("pin with a bad name: %v", err)
 	}
+	early := w.change(t, "early", gateway.ZeroOID)
 	// the branch is rewound, and then so many fetches that the mirror compacts
 	w.run(w.upstream, "update-ref", "-d", "refs/heads/agent/a")
 	tip := w.oid(w.upstream, "main~4")
@@ -187,6 +188,14 @@ func TestFetchPrunesAndPinsKeep(t *testing.T) {
 		w.run(w.upstream, "update-ref", "refs/heads/main", string(c.id()))
 		tip = c.id()
 		w.fetch()
+	}
+	// a push that was checked before the mirror was rewritten is not lost
+	if err := early.Forward(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w.fetch()
+	if got, err := w.m.Head(strings.TrimPrefix(agentRef, "refs/heads/")); err != nil || got != early.New() {
+		t.Errorf("the mirror has %s (%v), want %s", got, err, early.New())
 	}
 	if _, err := w.m.Head("agent/a"); gateway.KindOf(err) != gateway.NotFound {
 		t.Errorf("a branch that is gone: %v", err)

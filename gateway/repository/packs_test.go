@@ -56,11 +56,11 @@ func TestPackBombsAreRefusedInLittleMemory(t *testing.T) {
 		many = append(many, delta(copies(900+i)))
 	}
 	cases := map[string][]byte{
-		"one blob of 256 MiB":            pack(append(entryHead(3, 1<<28), zeros(1<<28)...)),
+		"one blob of 128 MiB":            pack(append(entryHead(3, 1<<27), zeros(1<<27)...)),
 		"a delta to 1.5 GiB":             pack(baseEntry, delta(copies(3<<13))),
 		"many legal deltas":              pack(many...),
 		"a blob longer than it declares": pack(append(entryHead(3, 10), zeros(1<<26)...)),
-		"a delta body of 256 MiB":        pack(baseEntry, append(append(entryHead(7, 1<<28), ref...), zeros(1<<28)...)),
+		"a delta body of 128 MiB":        pack(baseEntry, append(append(entryHead(7, 1<<27), ref...), zeros(1<<27)...)),
 		"four billion objects":           append([]byte("PACK\x00\x00\x00\x02\xff\xff\xff\xff"), make([]byte, 40)...),
 	}
 	lim := repository.Limits{MaxObjectBytes: 64 << 20, MaxInflatedBytes: 1 << 30}

@@ -28,6 +28,7 @@ type Push struct {
 	objects   int
 	problems  problems
 	commit    Commit
+	rewrites  int // of the mirror, before it was checked against it
 }
 
 // Ref is the ref that the push would write: the first, if there are several.

@@ -134,7 +134,13 @@ func codes(p *repository.Push) map[string]string {
 	return out
 }
 
-func newZlib(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }
+func newZlib(w io.Writer) io.WriteCloser {
+	z, err := zlib.NewWriterLevel(w, zlib.BestSpeed)
+	if err != nil {
+		panic(err)
+	}
+	return z
+}
 
 func asError(err error, e **gateway.Error) bool { return errors.As(err, e) }
 

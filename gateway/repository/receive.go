@@ -58,6 +58,7 @@ func (p *Push) take(ctx context.Context, r io.Reader) error {
 	if err != nil || !whole {
 		return errors.Join(err, f.Close())
 	}
+	p.rewrites = p.m.rewrites()
 	o, err := p.m.objects()
 	if err != nil {
 		return errors.Join(err, f.Close())
