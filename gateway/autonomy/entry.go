@@ -35,9 +35,15 @@ func (e *entry) state(now time.Time) State {
 }
 
 // refresh reads the file again if it changed, or may have, and reports
-// whether it means something else now.
-func (e *entry) refresh(now time.Time) bool {
+// whether it means something else now. With closely it also looks where the
+// path's links lead.
+func (e *entry) refresh(now time.Time, closely bool) bool {
 	at := stampOf(e.file)
+	if closely {
+		at.resolve(e.file)
+	} else {
+		at.resolved = e.stamp.resolved
+	}
 	if e.seen && at == e.stamp && (at.settled(now) || at.unavailable != "") {
 		return false
 	}

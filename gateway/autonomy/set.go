@@ -64,7 +64,7 @@ func (s *Set) Targets() []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	s.refresh(now)
+	s.refresh(now, func(*entry) bool { return true })
 	states := make([]State, 0, len(s.entries))
 	for _, e := range s.entries {
 		states = append(states, e.state(now))
@@ -82,7 +82,7 @@ func (s *Set) Check(id gateway.TargetID) State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	s.refresh(now)
+	s.refresh(now, func(e *entry) bool { return e.id == id })
 	if e := s.byID[id]; e != nil && id != "" {
 		return e.state(now)
 	}
@@ -93,11 +93,13 @@ func (s *Set) Check(id gateway.TargetID) State {
 	return State{ID: id, Reason: reason, ObservedAt: now, InvalidSince: now}
 }
 
-// refresh brings every entry up to date. Callers hold mu.
-func (s *Set) refresh(now time.Time) {
+// refresh brings every entry up to date, and looks closely at those that
+// closely picks. All entries count for each decision, because two files may
+// contradict each other. Callers hold mu.
+func (s *Set) refresh(now time.Time, closely func(*entry) bool) {
 	changed := s.dir && s.list(now)
 	for _, e := range s.entries {
-		changed = e.refresh(now) || changed
+		changed = e.refresh(now, closely(e)) || changed
 	}
 	if changed || s.byID == nil {
 		s.resolve(now)
@@ -140,18 +142,14 @@ func (s *Set) list(now time.Time) (changed bool) {
 
 // dirStamp is the stamp of a directory.
 func dirStamp(path string) (stamp, error) {
-	resolved, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return stamp{}, err
-	}
-	info, err := os.Stat(resolved)
+	info, err := os.Stat(path)
 	if err != nil {
 		return stamp{}, err
 	}
 	if !info.IsDir() {
 		return stamp{}, errors.New("it is no longer a folder")
 	}
-	s := stamp{resolved: resolved, modified: info.ModTime().UnixNano(), mode: info.Mode()}
+	s := stamp{modified: info.ModTime().UnixNano(), mode: info.Mode()}
 	s.identify(info)
 	return s, nil
 }

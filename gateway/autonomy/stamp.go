@@ -26,22 +26,33 @@ type stamp struct {
 	unavailable string // why there is no file; all else is then zero
 }
 
-// stampOf follows every symbolic link of the path.
+// stampOf follows every symbolic link of the path. The name to which they lead
+// is not looked up, which costs a call for each element of the path: inode and
+// change time tell files apart. See resolve.
 func stampOf(file string) stamp {
-	resolved, err := filepath.EvalSymlinks(file)
+	info, err := os.Stat(file)
 	if err != nil {
 		return stamp{unavailable: cause(err)}
 	}
-	info, err := os.Stat(resolved)
-	if err != nil {
-		return stamp{unavailable: cause(err)}
-	}
-	s := stamp{resolved: resolved, size: info.Size(), modified: info.ModTime().UnixNano(), mode: info.Mode()}
-	s.identify(info)
-	if !s.mode.IsRegular() {
+	if !info.Mode().IsRegular() {
 		return stamp{unavailable: errNotRegular.Error()}
 	}
+	s := stamp{size: info.Size(), modified: info.ModTime().UnixNano(), mode: info.Mode()}
+	s.identify(info)
 	return s
+}
+
+// resolve adds the name to which the path's links lead.
+func (s *stamp) resolve(file string) {
+	if s.unavailable != "" {
+		return
+	}
+	resolved, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		*s = stamp{unavailable: cause(err)}
+		return
+	}
+	s.resolved = resolved
 }
 
 // identify takes from the system's stat what fs.FileInfo has no word for.
