@@ -14,7 +14,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/leviathan
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/leviathan
+	$(GO) build -o $(BIN) ./cmd/leviathan
 
 demo: build ## show everything at work on a sample repository, in under a minute
 	$(BIN) demo

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"runtime"
 
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 )
@@ -15,6 +16,9 @@ func SandboxAvailable() error {
 	}
 	if abi < requiredABI {
 		return fmt.Errorf("this kernel's Landlock has ABI %d, the sandbox needs %d (Linux 6.7)", abi, requiredABI)
+	}
+	if _, ok := auditArch[runtime.GOARCH]; !ok {
+		return fmt.Errorf("the sandbox has no system call filter for %s", runtime.GOARCH)
 	}
 	return nil
 }

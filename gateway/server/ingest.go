@@ -25,6 +25,9 @@ func (s *Server) ingest(w http.ResponseWriter, r *http.Request, p principal) err
 	if len(req.Events) > ingestMax {
 		return gateway.Errorf(gateway.TooLarge, "a bundle has at most %d events", ingestMax)
 	}
+	if req.Target == "" {
+		req.Target = p.target // what a bound token says is about its target
+	}
 	for i := range req.Events {
 		if err := checkEvent(&req.Events[i], req.Target, i); err != nil {
 			return err

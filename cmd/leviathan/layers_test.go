@@ -1,0 +1,122 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// layers are the rows of docs/architecture.md: a package imports only from
+// rows above its own, and links only the heavy dependencies that it fences.
+var layers = map[string]struct {
+	row  int
+	only []string // the packages of this module that it may import, if fewer than all above it
+}{
+	"leviathan/policies":           {1, nil},
+	"leviathan/gateway":            {1, []string{}},
+	"leviathan/gateway/autonomy":   {2, nil},
+	"leviathan/gateway/backlog":    {2, nil},
+	"leviathan/gateway/engine":     {2, []string{"leviathan/gateway"}},
+	"leviathan/gateway/journal":    {2, []string{"leviathan/gateway"}},
+	"leviathan/gateway/repository": {2, []string{"leviathan/gateway"}},
+	"leviathan/gateway/forge":      {2, []string{"leviathan/gateway"}},
+	"leviathan/gateway/cluster":    {2, []string{"leviathan/gateway"}},
+	"leviathan/gateway/replay":     {3, nil},
+	"leviathan/gateway/server":     {3, nil},
+	"leviathan/gateway/console":    {3, nil},
+	"leviathan/scheduler":          {4, []string{"leviathan/gateway"}},
+	"leviathan/worker":             {4, []string{"leviathan/gateway"}},
+	"leviathan/spider":             {4, []string{"leviathan/gateway"}},
+	"leviathan/invariants":         {4, nil},
+	"leviathan/cmd/leviathan":      {5, nil},
+}
+
+// fences say who alone may import a module, and why.
+var fences = map[string]struct {
+	by  []string
+	why string
+}{
+	"github.com/open-policy-agent/opa/":    {[]string{"leviathan/gateway/engine"}, "one place decides what a policy may do"},
+	"modernc.org/sqlite":                   {[]string{"leviathan/gateway/journal"}, "one writer"},
+	"github.com/gorilla/mux":               {[]string{"leviathan/gateway/server"}, "routes are one table"},
+	"github.com/go-git/go-git/v5":          {[]string{"leviathan/gateway/repository"}, "workers and forges use the git binary"},
+	"github.com/google/go-github/":         {[]string{"leviathan/gateway/forge"}, "one transport speaks to the forge"},
+	"k8s.io/client-go/":                    {[]string{"leviathan/scheduler", "leviathan/gateway/cluster"}, "a laptop needs no cluster"},
+	"github.com/landlock-lsm/":             {[]string{"leviathan/worker"}, "one sandbox"},
+	"github.com/goccy/go-yaml":             {[]string{"leviathan/gateway/autonomy", "leviathan/gateway/backlog", "leviathan/invariants"}, "one strict loader for each file"},
+	"github.com/spf13/cobra":               {[]string{"leviathan/cmd/leviathan"}, "flags are the command's"},
+	"github.com/prometheus/client_golang/": {[]string{"leviathan/gateway/server", "leviathan/spider"}, "metrics belong to what serves them"},
+	"github.com/lestrrat-go/jwx/v3/":       {[]string{"leviathan/gateway/server"}, "tokens are the gateway's"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func listPackages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "leviathan/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestPackagesImportOnlyFromRowsAbove(t *testing.T) {
+	packages := listPackages(t)
+	if len(packages) < 8 {
+		t.Fatalf("go list found %d packages: the test looks at the wrong tree", len(packages))
+	}
+	for _, p := range packages {
+		own, ok := layers[p.ImportPath]
+		if !ok {
+			t.Errorf("%s is in no row of docs/architecture.md", p.ImportPath)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if !strings.HasPrefix(imported, "leviathan/") {
+				continue
+			}
+			if layers[imported].row >= own.row {
+				t.Errorf("%s (row %d) imports %s (row %d): imports go up only", p.ImportPath, own.row, imported, layers[imported].row)
+			}
+			if own.only != nil && !slices.Contains(own.only, imported) {
+				t.Errorf("%s imports %s and may import only %v", p.ImportPath, imported, own.only)
+			}
+		}
+	}
+}
+
+func TestHeavyDependenciesStayInTheirFence(t *testing.T) {
+	for _, p := range listPackages(t) {
+		for _, imported := range p.Imports {
+			for prefix, fence := range fences {
+				if strings.HasPrefix(imported+"/", prefix) && !slices.Contains(fence.by, p.ImportPath) {
+					t.Errorf("%s imports %s, which only %v may: %s", p.ImportPath, imported, fence.by, fence.why)
+				}
+			}
+		}
+		if p.ImportPath == "leviathan/gateway" {
+			for _, imported := range p.Imports {
+				if strings.Contains(strings.Split(imported, "/")[0], ".") {
+					t.Errorf("the contract imports %s: it links the standard library alone", imported)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"leviathan/gateway"
+	"leviathan/gateway/autonomy"
+	"leviathan/gateway/engine"
+	"leviathan/gateway/journal"
+	"leviathan/gateway/server"
+	"leviathan/policies"
+	"leviathan/worker"
+)
+
+// gatewayOptions are the flags of every command that runs a gateway.
+type gatewayOptions struct {
+	state, config, listen, policies string
+	tlsCert, tlsKey                 string
+	openMetrics                     bool
+	logLevel                        string
+}
+
+func (o *gatewayOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.state, "state", "", "folder of the journal, mirrors, keys and artifacts; created if it does not exist (required)")
+	f.StringVar(&o.config, "config", "", "autonomy config: a file, or a folder with one file for each target (required)")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8000", "address to listen on; port 0 takes a free one")
+	f.StringVar(&o.policies, "policies", "", "folder with the policy bundle, watched for changes; the built-in bundle if empty")
+	f.StringVar(&o.tlsCert, "tls-cert", "", "file with the certificate chain in PEM; with --tls-key, serves HTTPS")
+	f.StringVar(&o.tlsKey, "tls-key", "", "file with the certificate's key in PEM")
+	f.BoolVar(&o.openMetrics, "open-metrics", false, "serve /metrics without a token")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
+}
+
+func (o *gatewayOptions) check() error {
+	if o.state == "" || o.config == "" {
+		return errors.New("--state and --config are required")
+	}
+	return nil
+}
+
+// A runningGateway is a gateway with everything that it owns.
+type runningGateway struct {
+	url     string
+	token   string
+	journal *journal.Journal
+	targets *autonomy.Set
+	server  *server.Server
+	log     *slog.Logger
+
+	http   *http.Server
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	failed chan error
+}
+
+// openGateway opens state, config and policies, and serves. onChange is told
+// of targets that may have something new to plan. Close ends it.
+func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChange func(gateway.TargetID)) (_ *runningGateway, err error) {
+	logger, err := newLogger(o.logLevel, stderr)
+	if err != nil {
+		return nil, err
+	}
+	if err := worker.Undumpable(); err != nil {
+		logger.Warn("this process can be inspected by others of the same user", "error", err)
+	}
+	if err := os.MkdirAll(o.state, 0o700); err != nil {
+		return nil, fmt.Errorf("creating the state folder: %w", err)
+	}
+	if o.state, err = filepath.Abs(o.state); err != nil {
+		return nil, err
+	}
+	targets, err := autonomy.Open(o.config, logger, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := loadPolicies(ctx, o.policies)
+	if err != nil {
+		return nil, err
+	}
+	j, err := journal.Open(ctx, journal.Config{Dir: o.state, Logger: logger, Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, j.Close())
+		}
+	}()
+	// The token is made only once the folder is known to be ours.
+	token, err := operatorToken(o.state, logger)
+	if err != nil {
+		return nil, err
+	}
+	g := &runningGateway{token: token, journal: j, targets: targets, log: logger, failed: make(chan error, 8)}
+	eng := engine.New(policy)
+	g.server, err = server.New(ctx, server.Config{StateDir: o.state, Journal: j, Engine: eng, Targets: targets, OperatorToken: token, Logger: logger,
+		OpenMetrics: o.openMetrics, OnChange: onChange, GitCredential: githubCredential(), CredentialHost: "github.com"})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listening on %s: %w", o.listen, err), g.server.Close())
+	}
+	g.serve(ctx, o, listener, eng, onChange)
+	g.server.PolicyChanged(ctx, sourceName(o.policies), policy, nil)
+	return g, nil
+}
+
+func sourceName(dir string) string {
+	if dir == "" {
+		return "built in"
+	}
+	return dir
+}
+
+// serve starts what runs until Close.
+func (g *runningGateway) serve(ctx context.Context, o gatewayOptions, listener net.Listener, eng *engine.Engine, onChange func(gateway.TargetID)) {
+	scheme := "http"
+	if o.tlsCert != "" {
+		scheme = "https"
+	}
+	g.url = (&url.URL{Scheme: scheme, Host: listener.Addr().String()}).String()
+	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() && scheme == "http" {
+		g.log.Warn("listening beyond this machine without TLS: tokens and code cross the network in plain text; use --tls-cert and --tls-key, or a proxy that does")
+	}
+	// The gateway outlives the signal that ends its owner: it is closed last.
+	ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	g.http = &http.Server{Handler: g.server.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx }}
+	g.goRun(func() error {
+		if scheme == "https" {
+			return g.http.ServeTLS(listener, o.tlsCert, o.tlsKey)
+		}
+		return g.http.Serve(listener)
+	})
+	g.goRun(func() error { return g.server.Run(ctx) })
+	g.goRun(func() error {
+		return g.targets.Watch(ctx, func(id gateway.TargetID) {
+			if onChange != nil {
+				onChange(id)
+			}
+		})
+	})
+	if o.policies != "" {
+		g.goRun(func() error {
+			return eng.WatchDir(ctx, o.policies, nil, func(candidate *engine.Snapshot, err error) {
+				g.server.PolicyChanged(ctx, o.policies, candidate, err)
+			})
+		})
+	}
+}
+
+func (g *runningGateway) goRun(f func() error) {
+	g.wg.Go(func() {
+		if err := f(); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.Canceled) {
+			g.failed <- err
+		}
+	})
+}
+
+// Close lets requests finish for a while, then closes everything.
+func (g *runningGateway) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	// Followers of the event stream never finish by themselves.
+	stop := time.AfterFunc(time.Second, g.cancel)
+	defer stop.Stop()
+	err := g.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, g.http.Close())
+	}
+	g.cancel()
+	g.wg.Wait()
+	return errors.Join(err, g.server.Close(), g.journal.Close())
+}
+
+// loadPolicies loads and tests a bundle; the built-in one was tested when the
+// binary was built.
+func loadPolicies(ctx context.Context, dir string) (*engine.Snapshot, error) {
+	if dir == "" {
+		return engine.LoadFS(ctx, policies.FS, engine.Options{})
+	}
+	snapshot, err := engine.LoadDir(ctx, dir, engine.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return snapshot, gatePolicies(ctx, snapshot)
+}
+
+// gatePolicies is what a bundle must pass before it governs: its own tests.
+func gatePolicies(ctx context.Context, candidate *engine.Snapshot) error {
+	_, err := candidate.Test(ctx, engine.TestOptions{})
+	return err
+}
+
+// operatorToken is the operator's credential: from the environment, or from
+// the state folder, where the first start makes one.
+func operatorToken(state string, logger *slog.Logger) (string, error) {
+	if token := os.Getenv("LEVIATHAN_CONTROL_PLANE_TOKEN"); token != "" {
+		return token, nil
+	}
+	name := filepath.Join(state, "operator.token")
+	data, err := os.ReadFile(name)
+	if err == nil {
+		if token := strings.TrimSpace(string(data)); token != "" {
+			return token, nil
+		}
+		return "", fmt.Errorf("%s is empty; remove it to have a new token made", name)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading the operator's token: %w", err)
+	}
+	var secret [32]byte
+	if _, err := rand.Read(secret[:]); err != nil {
+		return "", fmt.Errorf("making the operator's token: %w", err)
+	}
+	token := "lev_operator_" + base64.RawURLEncoding.EncodeToString(secret[:])
+	if err := os.WriteFile(name, []byte(token+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("writing the operator's token: %w", err)
+	}
+	logger.Info("made the operator's token", "file", name)
+	return token, nil
+}
+
+// githubCredential is the token for github.com, if there is one.
+func githubCredential() func(context.Context) (string, error) {
+	token := os.Getenv("GITHUB_TOKEN")
+	if token == "" {
+		return nil
+	}
+	return func(context.Context) (string, error) { return token, nil }
+}
+
+func newLogger(level string, w io.Writer) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level %q is not debug, info, warn or error", level)
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l})), nil
+}
+
+func gatewayCommand() *cobra.Command {
+	var o gatewayOptions
+	cmd := &cobra.Command{
+		Use: "gateway", GroupID: "run", Args: cobra.NoArgs,
+		Short: "Run the gateway: every decision, every effect",
+		Long: `Run the gateway. It prints one line, "listening on URL", when it is ready.
+
+The operator's token is LEVIATHAN_CONTROL_PLANE_TOKEN. Without one, the first
+start makes a token in the state folder's operator.token, readable by its owner
+alone. GITHUB_TOKEN, if set, goes to github.com and to nobody else.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			g, err := openGateway(cmd.Context(), o, cmd.ErrOrStderr(), nil)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "listening on "+g.url)
+			select {
+			case <-cmd.Context().Done():
+				return g.Close()
+			case err := <-g.failed:
+				return errors.Join(err, g.Close())
+			}
+		},
+	}
+	o.flags(cmd)
+	return cmd
+}

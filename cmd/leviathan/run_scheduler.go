@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"leviathan/gateway"
+	"leviathan/scheduler"
+	"leviathan/worker"
+)
+
+func schedulerCommand() *cobra.Command {
+	var target, launcher, workspaces, logLevel string
+	var once bool
+	cmd := &cobra.Command{
+		Use: "scheduler", GroupID: "run", Args: cobra.NoArgs,
+		Short: "Ask for cycles and launch workers",
+		Long: `Ask the gateway for cycles of one target and launch a worker for each attempt
+that a cycle reserves. With --once it asks for one cycle, waits for the workers
+that it launched, and prints one JSON line that says what the cycle was:
+
+  exit 0  worked, idle, or off by switch, halt or breaker
+  exit 1  denied for another reason
+  exit 3  unknown, or the gateway cannot be reached`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if launcher != "local" {
+				return fmt.Errorf("--launcher %q: this release launches workers as local processes (local)", launcher)
+			}
+			if target == "" {
+				return errors.New("--target is required")
+			}
+			logger, err := newLogger(logLevel, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			client, err := newClient(cmd)
+			if err != nil {
+				return err
+			}
+			local, err := newLocal(client.URL(), workspaces, logger)
+			if err != nil {
+				return err
+			}
+			defer local.Close()
+			var last gateway.CycleResult
+			s := scheduler.New(scheduler.Config{Client: client, Target: gateway.TargetID(target), Launcher: local, Logger: logger,
+				OnCycle: func(r gateway.CycleResult) { last = r }})
+			if !once {
+				return s.Run(cmd.Context())
+			}
+			if _, err := s.Cycle(cmd.Context()); err != nil {
+				return err
+			}
+			if err := waitForWorkers(cmd.Context(), local); err != nil {
+				return err
+			}
+			return sayCycle(cmd.OutOrStdout(), last)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&target, "target", "", "id of the target (required)")
+	f.StringVar(&launcher, "launcher", "local", "how workers are run: local")
+	f.StringVar(&workspaces, "workspaces", filepath.Join(os.TempDir(), "leviathan-workspaces"), "folder in which each worker gets one of its own")
+	f.BoolVar(&once, "once", false, "ask for one cycle, wait for its workers, and end")
+	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
+	clientFlags(cmd)
+	return cmd
+}
+
+// newLocal is the launcher of child processes, from this binary.
+func newLocal(gatewayURL, workspaces string, logger *slog.Logger) (*scheduler.Local, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program's own file: %w", err)
+	}
+	if workspaces, err = filepath.Abs(workspaces); err != nil {
+		return nil, err
+	}
+	return scheduler.NewLocal(scheduler.LocalConfig{Self: self, GatewayURL: gatewayURL, Workspaces: workspaces, Env: os.LookupEnv, Logger: logger})
+}
+
+func waitForWorkers(ctx context.Context, local *scheduler.Local) error {
+	for len(local.Live()) > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-local.Exits():
+		}
+	}
+	return nil
+}
+
+// sayCycle prints a cycle as one JSON line and turns it into an exit code.
+func sayCycle(w io.Writer, r gateway.CycleResult) error {
+	reasons := []string{}
+	off := false
+	for _, reason := range r.Reasons {
+		reasons = append(reasons, reason.Code)
+		off = off || slices.Contains([]string{"guard.switched_off", "guard.halted", "guard.halted_all", "limits.circuit_open"}, reason.Code)
+	}
+	line, err := json.Marshal(map[string]any{"target": r.Target, "outcome": r.Outcome, "cycle_id": r.CycleID, "decision_id": r.DecisionID,
+		"reserved": len(r.Reserved), "skipped": len(r.Skipped), "reasons": reasons, "off": off})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w, string(line))
+	switch {
+	case r.Outcome == gateway.CycleUnknown:
+		return &exitError{code: exitUnreachable}
+	case r.Outcome == gateway.CycleDenied && !off:
+		return &exitError{code: exitNo}
+	}
+	return nil
+}
+
+func workerCommand() *cobra.Command {
+	var url, attempt, tokenFile, workspace, logLevel string
+	cmd := &cobra.Command{
+		Use: "worker", GroupID: "run", Args: cobra.NoArgs,
+		Short: "Run one attempt: clone, agent, verify, push, propose",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if url == "" || attempt == "" || tokenFile == "" || workspace == "" {
+				return errors.New("--gateway, --attempt, --token-file and --workspace are required")
+			}
+			if err := worker.Undumpable(); err != nil {
+				return fmt.Errorf("protecting the token: %w", err)
+			}
+			logger, err := newLogger(logLevel, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			token, err := readToken(tokenFile, cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			client, err := gateway.NewClient(url, token, gateway.ClientOptions{})
+			if err != nil {
+				return err
+			}
+			self, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("finding this program's own file: %w", err)
+			}
+			git, err := exec.LookPath("git")
+			if err != nil {
+				return fmt.Errorf("a worker needs git: %w", err)
+			}
+			if workspace, err = filepath.Abs(workspace); err != nil {
+				return err
+			}
+			outcome, err := worker.Run(cmd.Context(), worker.Config{Client: client, Attempt: gateway.AttemptID(attempt), Token: token,
+				Workspace: workspace, GitBinary: git, Self: self, Env: environment(), Logger: logger})
+			if err != nil {
+				return err
+			}
+			logger.Info("attempt ended", "attempt", attempt, "state", outcome.State)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&url, "gateway", "", "URL of the gateway (required)")
+	f.StringVar(&attempt, "attempt", "", "id of the attempt (required)")
+	f.StringVar(&tokenFile, "token-file", "", "file with the attempt's token; - reads it from standard input (required)")
+	f.StringVar(&workspace, "workspace", "", "empty folder for checkout, git folder and temporary files (required)")
+	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
+
+// readToken reads a token from a file, or from r for "-".
+func readToken(name string, r io.Reader) (string, error) {
+	var data []byte
+	var err error
+	if name == "-" {
+		data, err = io.ReadAll(io.LimitReader(r, 64<<10))
+	} else {
+		data, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	token := strings.TrimSpace(string(data))
+	if token == "" {
+		return "", fmt.Errorf("the token file %s is empty", name)
+	}
+	return token, nil
+}
+
+// environment is this process's environment as a map: the launcher put into
+// it exactly what the agent may have.
+func environment() map[string]string {
+	env := map[string]string{}
+	for _, entry := range os.Environ() {
+		if name, value, ok := strings.Cut(entry, "="); ok {
+			env[name] = value
+		}
+	}
+	return env
+}
