@@ -223,6 +223,9 @@ func (b *batch) run(fn func(*Tx) error) (err error) {
 		if err == nil {
 			err = tx.err
 		}
+		if err == nil {
+			err = tx.last()
+		}
 		if b.broken == nil && tx.saved {
 			if end := b.end(tx, err != nil); end != nil {
 				b.broken = end

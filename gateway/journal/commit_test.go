@@ -217,3 +217,59 @@ func TestManyWritersKeepOneOrder(t *testing.T) {
 	}
 	verifyDir(t, j, dir)
 }
+
+func TestATurnsFirstDecisionIsThereForTheRest(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, newClock())
+	d := func(id string) journal.Record {
+		r := decision(t, journal.Record{Type: "x.y"}, map[string]string{"p": `"` + id + `"`})
+		r.ID = id
+		return r
+	}
+	const a, b = "01JAAAAAAAAAAAAAAAAAAAAAAA", "01JBBBBBBBBBBBBBBBBBBBBBBB"
+	alone := func(r journal.Record) func(*journal.Tx) error {
+		return func(tx *journal.Tx) error { _, err := tx.Append(r); return err }
+	}
+	errs := together(t, j,
+		alone(d(a)),
+		alone(d(a)), // a taken id, found when the turn has ended
+		func(tx *journal.Tx) error {
+			got, err := tx.Append(d(b))
+			if err != nil {
+				return err
+			}
+			if got.Seq != 2 || tx.Seq() != 2 {
+				t.Errorf("decision at %d, log at %d", got.Seq, tx.Seq())
+			}
+			if _, found, err := tx.HasEvent(b); !found || err != nil {
+				t.Errorf("the turn's own decision: %v, %v", found, err)
+			}
+			return appendOne(tx)
+		},
+		func(tx *journal.Tx) error {
+			_, err := tx.Append(d("01JCCCCCCCCCCCCCCCCCCCCCCC"))
+			return errors.Join(err, errors.New("undo"))
+		},
+		func(tx *journal.Tx) error {
+			if err := alone(d("01JDDDDDDDDDDDDDDDDDDDDDDD"))(tx); err != nil {
+				return err
+			}
+			return alone(d(b))(tx)
+		},
+		appendOne,
+	)
+	for i, want := range []bool{false, true, false, true, true, false} {
+		if (errs[i] != nil) != want {
+			t.Errorf("turn %d: %v", i, errs[i])
+		}
+	}
+	if gateway.KindOf(errs[1]) != gateway.Conflict || gateway.KindOf(errs[4]) != gateway.Conflict {
+		t.Errorf("taken ids: %v, %v", errs[1], errs[4])
+	}
+	if j.Seq() != 4 {
+		t.Errorf("seq %d, want 4", j.Seq())
+	}
+	if rep := verifyDir(t, j, dir); rep.Parts != 2 {
+		t.Errorf("%d parts are stored, want 2", rep.Parts)
+	}
+}

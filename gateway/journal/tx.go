@@ -17,7 +17,8 @@ type Tx struct {
 	b           *batch
 	mark        mark
 	now         int64
-	saved       bool // the savepoint is set
+	saved       bool   // the savepoint is set
+	queued      *entry // the turn's first decision, not yet written
 	over        bool
 	err         error
 	factsBefore map[gateway.TargetID]int64
@@ -43,7 +44,12 @@ func (tx *Tx) NewID() (string, error) {
 }
 
 // Seq is the last record before this point, 0 for none.
-func (tx *Tx) Seq() int64 { return tx.b.head.seq }
+func (tx *Tx) Seq() int64 {
+	if tx.queued != nil {
+		return tx.queued.Seq
+	}
+	return tx.b.head.seq
+}
 
 // FactsSeq is the last record before this point that can change State's JSON
 // or a live attempt: the target's own, or one about all.
@@ -72,6 +78,10 @@ func (tx *Tx) Attempt(id gateway.AttemptID) (*Attempt, bool, error) {
 func (tx *Tx) HasEvent(id string) (bodyDigest string, found bool, err error) {
 	if err := tx.usable(); err != nil {
 		return "", false, err
+	}
+	if err := tx.settle(); err != nil {
+		tx.err = tx.failed(err)
+		return "", false, tx.err
 	}
 	r, found, err := tx.b.j.w.one(context.Background(), `SELECT body_digest FROM journal WHERE id = ?`, id)
 	if err != nil || !found {
@@ -129,108 +139,13 @@ func (tx *Tx) save() error {
 	return nil
 }
 
-func (tx *Tx) append(r *Record) (Appended, error) {
-	if err := r.check(); err != nil {
-		return Appended{}, err
-	}
-	if err := tx.save(); err != nil {
-		return Appended{}, err
-	}
-	j := tx.b.j
-	body, err := r.encode(j.buffers.body)
-	if err != nil {
-		return Appended{}, err
-	}
-	j.buffers.body = body
-	if r.ID == "" {
-		if r.ID, err = tx.NewID(); err != nil {
-			return Appended{}, err
-		}
-	}
-	c := columns{
-		Seq: tx.b.head.seq + 1, ID: r.ID, Kind: r.Kind, Origin: r.Origin, Type: r.Type, At: micros(tx.Now()),
-		Target: r.Target, Task: r.Task, Attempt: r.Attempt, BodyDigest: sum(body),
-	}
-	var leaf digest
-	leaf, j.buffers.leaf = c.leaf(j.buffers.leaf)
-	if err := tx.store(&c, body, leaf, r.Parts); err != nil {
-		return Appended{}, err
-	}
-	if err := tx.grow(leaf); err != nil {
-		return Appended{}, err
-	}
-	if err := tx.fold(&c, body, r); err != nil {
-		return Appended{}, err
-	}
-	at := tx.Now()
-	tx.b.head.floor = c.At
-	if c.Kind == Event && c.Origin == Gateway && c.Type == gateway.EventClockAccepted {
-		tx.b.head.floor, tx.now = 0, 0
-	}
-	return Appended{Seq: c.Seq, ID: c.ID, At: at, Leaf: leaf}, nil
-}
-
-// store writes the record's row, its body and the parts that are new.
-func (tx *Tx) store(c *columns, body []byte, leaf digest, parts []Part) error {
-	w := tx.b.j.w
-	for _, p := range parts {
-		if err := tx.storePart(p); err != nil {
-			return err
-		}
-	}
-	err := w.exec(`INSERT INTO journal (seq, id, kind, origin, type, at, target, task, attempt, body_digest, leaf)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.Seq, c.ID, c.Kind, c.Origin, c.Type, c.At, c.Target, c.Task, c.Attempt, c.BodyDigest[:], leaf[:])
-	if isConstraint(err) {
-		return gateway.Errorf(gateway.Conflict, "append record: id %q is taken", c.ID)
-	}
-	if err != nil {
-		return err
-	}
-	j := tx.b.j
-	j.buffers.blob = j.codec.pack(j.buffers.blob[:0], body)
-	return w.exec(`INSERT INTO body (seq, bytes) VALUES (?, ?)`, c.Seq, j.buffers.blob)
-}
-
-func (tx *Tx) storePart(p Part) error {
-	d, err := parseDigest(p.Digest)
-	if err != nil {
-		return invalid("append record: part: %v", err)
-	}
-	if _, ok := tx.b.pending[d]; ok || tx.b.j.known.has(d) {
-		return nil
-	}
-	if sum(p.Bytes) != d {
-		return invalid("append record: a part is not what its digest %s says", p.Digest)
-	}
-	j := tx.b.j
-	j.buffers.blob = j.codec.pack(j.buffers.blob[:0], p.Bytes)
-	if err := j.w.exec(`INSERT INTO blob (digest, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING`, d[:], j.buffers.blob); err != nil {
-		return err
-	}
-	tx.b.pending[d] = struct{}{}
-	tx.b.order = append(tx.b.order, d)
-	return nil
-}
-
-// grow adds the leaf to the tree.
-func (tx *Tx) grow(leaf digest) error {
-	t := &tx.b.head.tree
-	tile, full := t.append(leaf)
-	tx.b.head.seq++
-	if !full {
-		return nil
-	}
-	return tx.b.j.w.exec(`INSERT INTO tile (n, hash) VALUES (?, ?)`, t.size/tileSize-1, tile[:])
-}
-
 // fold brings the projections up to the record and notes what moved.
-func (tx *Tx) fold(c *columns, body []byte, r *Record) error {
+func (tx *Tx) fold(e *entry) error {
 	f := folder{db: tx.b.j.w, touch: tx.touch, moved: tx.moved}
-	if c.Kind == Decision {
-		return f.decision(c, r.Decision)
+	if e.Kind == Decision {
+		return f.decision(&e.columns, e.index)
 	}
-	return f.event(c, body)
+	return f.event(&e.columns, e.body)
 }
 
 // touch notes that a task or an attempt of a target changed.
