@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -252,6 +253,13 @@ func TestCarriageReturnLineFeed(t *testing.T) {
 }
 
 func TestLoadNeverWaitsForAPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "dev.yaml")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skipf("no pipe can be made here: %v", err)
+	}
+	if _, _, err := autonomy.Load(pipe); err == nil {
+		t.Error("a pipe is read as a file")
+	}
 	if _, _, err := autonomy.Load(t.TempDir()); err == nil {
 		t.Error("a folder is read as a file")
 	}

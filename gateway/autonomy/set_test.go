@@ -248,10 +248,6 @@ func TestS09ConfigMapSwap(t *testing.T) {
 		if s := set.Check("demo"); !s.Enabled {
 			t.Fatalf("%s: it is off: %s", path, s.Reason)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		changed := make(chan gateway.TargetID, 16)
-		done := make(chan error, 1)
-		go func() { done <- set.Watch(ctx, func(id gateway.TargetID) { changed <- id }) }()
 		swap(config("demo", false))
 		if s := set.Check("demo"); s.Enabled || !s.Valid {
 			t.Errorf("%s: the swap is not seen: %+v", path, s)
@@ -260,10 +256,37 @@ func TestS09ConfigMapSwap(t *testing.T) {
 		if s := set.Check("demo"); !s.Enabled {
 			t.Errorf("%s: the swap back is not seen: %s", path, s.Reason)
 		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
+		told(t, set, func(enabled bool) { swap(config("demo", enabled)) })
+		swap(config("demo", true))
+	}
+}
+
+// told changes the target demo until the watch tells of it: it may begin
+// after the first change, and each flip is another chance.
+func told(t *testing.T, set *autonomy.Set, change func(enabled bool)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	changed := make(chan gateway.TargetID, 64)
+	done := make(chan error, 1)
+	go func() { done <- set.Watch(ctx, func(id gateway.TargetID) { changed <- id }) }()
+	heard := false
+	for flip := 0; flip < 10 && !heard; flip++ {
+		change(flip%2 == 1)
+		select {
+		case id := <-changed:
+			heard = true
+			if id != "demo" {
+				t.Errorf("the change is told of %q", id)
+			}
+		case <-time.After(3 * time.Second):
 		}
+	}
+	if !heard {
+		t.Error("no change is told")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Watch: %v", err)
 	}
 }
 
@@ -271,28 +294,7 @@ func TestWatchTellsWhatChanged(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.yaml"), config("demo", true))
 	write(t, filepath.Join(dir, "b.yaml"), config("other", true))
-	set := open(t, dir)
-	ctx, cancel := context.WithCancel(t.Context())
-	changed := make(chan gateway.TargetID, 16)
-	done := make(chan error, 1)
-	go func() { done <- set.Watch(ctx, func(id gateway.TargetID) { changed <- id }) }()
-	// The watch may begin after the first write: each flip is another chance.
-	for enabled := false; ; enabled = !enabled {
-		write(t, filepath.Join(dir, "a.yaml"), config("demo", enabled))
-		select {
-		case id := <-changed:
-			if id != "demo" {
-				t.Errorf("the change is told of %q", id)
-			}
-		case <-time.After(3 * time.Second):
-			continue
-		}
-		break
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Errorf("Watch: %v", err)
-	}
+	told(t, open(t, dir), func(enabled bool) { write(t, filepath.Join(dir, "a.yaml"), config("demo", enabled)) })
 }
 
 func TestOpen(t *testing.T) {
