@@ -109,3 +109,8 @@ func (k *known) add(d digest) {
 	}
 	k.young[d] = struct{}{}
 }
+
+func (k *known) drop(d digest) {
+	delete(k.young, d)
+	delete(k.old, d)
+}
