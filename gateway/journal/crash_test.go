@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"leviathan/gateway"
 	"leviathan/gateway/journal"
@@ -184,7 +185,11 @@ func TestReadyQuicklyWithManyRecords(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
+	start := time.Now()
 	j = open(t, dir, newClock())
+	if took := time.Since(start); took > 300*time.Millisecond {
+		t.Errorf("ready after %s, the limit is 300ms", took)
+	}
 	if j.Seq() != 20_000 {
 		t.Fatalf("seq %d", j.Seq())
 	}

@@ -59,7 +59,7 @@ func Plans() []Plan {
 		add(name, sql, args)
 	}
 	add("intents", sqlIntents, nil)
-	add("pull requests", sqlPulls, []any{"a", noBound, 10})
+	add("pull requests", sqlPulls, []any{"a", noBound, "", 10})
 	add("open pull requests", selectPull+`WHERE target = ? AND open = 1 ORDER BY intended_us, attempt`, []any{"a"})
 	add("token", selectToken+`WHERE hash = ?`, []any{"x"})
 	add("artifacts", sqlArtifacts, []any{"a"})

@@ -121,15 +121,17 @@ type PullRequestList struct {
 
 // PullRequests lists the target's pull requests but void ones, newest first.
 func (j *Journal) PullRequests(ctx context.Context, target gateway.TargetID, p Page) (out PullRequestList, err error) {
-	limit, before, err := p.bounds()
+	place, attempt, _ := strings.Cut(p.Token, ".")
+	limit, before, err := Page{Limit: p.Limit, Token: place}.bounds()
 	if err != nil {
 		return out, err
 	}
 	out.Items = []*PullRequest{}
 	err = j.list(ctx, "list pull requests", func(db *conn) error {
-		return db.query(ctx, sqlPulls, []any{target, before, limit + 1}, func(r row) error {
+		return db.query(ctx, sqlPulls, []any{target, before, attempt, limit + 1}, func(r row) error {
 			if len(out.Items) == limit {
-				out.NextPageToken = token(micros(out.Items[limit-1].IntendedAt))
+				last := out.Items[limit-1]
+				out.NextPageToken = token(micros(last.IntendedAt)) + "." + string(last.AttemptID)
 				return nil
 			}
 			out.Items = append(out.Items, scanPull(r[3:], gateway.AttemptID(r.str(0)), gateway.TaskID(r.str(1)), gateway.TargetID(r.str(2))))
@@ -139,9 +141,8 @@ func (j *Journal) PullRequests(ctx context.Context, target gateway.TargetID, p P
 	return out, err
 }
 
-// Two pull requests of one target are never intended in one microsecond: the
-// turns of a batch that share one are told apart by the forge's round trip.
-const sqlPulls = selectPull + `WHERE target = ? AND intended_us < ? AND state <> 'void' ORDER BY intended_us DESC LIMIT ?`
+const sqlPulls = selectPull + `WHERE target = ? AND (intended_us, attempt) < (?, ?) AND state <> 'void'
+	ORDER BY intended_us DESC, attempt DESC LIMIT ?`
 
 // A Token is a component's token as the journal knows it.
 type Token struct {

@@ -142,6 +142,33 @@ func TestAttemptDetail(t *testing.T) {
 	}
 }
 
+func TestPullRequestsOfOneInstantPage(t *testing.T) {
+	j := open(t, t.TempDir(), newClock()) // the clock stands still
+	for i := range 5 {
+		s := about("demo", gateway.TaskID(fmt.Sprint("t", i)), attempt(i+1))
+		appendAll(t, j, append([]journal.Payload{created(s, 1, "d1")}, toProposed(s, i+1)...)...)
+	}
+	var got []int
+	for p := (journal.Page{Limit: 2}); ; {
+		l, err := j.PullRequests(t.Context(), "demo", p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pr := range l.Items {
+			got = append(got, pr.Number)
+		}
+		if p.Token = l.NextPageToken; p.Token == "" {
+			break
+		}
+	}
+	if fmt.Sprint(got) != "[5 4 3 2 1]" {
+		t.Fatalf("pages hold %v", got)
+	}
+	if _, err := j.PullRequests(t.Context(), "demo", journal.Page{Token: "z"}); gateway.KindOf(err) != gateway.Invalid {
+		t.Errorf("token z: %v", err)
+	}
+}
+
 func TestEventLists(t *testing.T) {
 	j := open(t, t.TempDir(), newClock())
 	appendAll(t, j, registered("a"), registered("b"))
