@@ -72,7 +72,7 @@ func (r *run) push(ctx context.Context, tree gateway.OID) error {
 		if errors.As(err, &refused) && !refused.passing() {
 			return backoff.Permanent(err)
 		}
-		return err
+		return finally(err)
 	})
 	if err != nil {
 		return r.pushFailed(ctx, err)
@@ -116,13 +116,10 @@ func (r *run) propose(ctx context.Context, summary string) error {
 		}
 		return err
 	})
-	if err == nil {
-		return nil
+	if err != nil {
+		return fmt.Errorf("opening the pull request: %w", err)
 	}
-	if stopped := r.askedToStop(ctx); stopped != nil {
-		return stopped
-	}
-	return fmt.Errorf("opening the pull request: %w", err)
+	return nil
 }
 
 // askedToStop asks the gateway, after it refused something, whether the whole

@@ -23,12 +23,17 @@
 //
 // A command runs below a supervisor, which is this program started again (see
 // SandboxMain). The supervisor is the reaper of everything that the command
-// leaves, and nothing is left when it ends. Below it Landlock allows what
-// Paths of the start answer allow and no more, as an allow-list for reads
-// too; see sandbox.go for the list and the reasons. A seccomp filter closes
+// leaves, and nothing is left when it ends. Below it Landlock allows the
+// task's paths, the checkout, what programs need and what sandbox.read names,
+// as an allow-list for reads too; see sandbox.go for the list and the reasons. A seccomp filter closes
 // the ways around Landlock's rule for TCP ports that the kernel leaves open:
 // Multipath TCP, TCP fast open, io_uring, raw and exotic sockets, and, before
 // Landlock ABI 9, UNIX sockets, behind which a container engine may listen.
+//
+// What Landlock does not confine, nothing here does: a command can learn that
+// a path exists and, where file permissions let it, change modes, owners and
+// times of what it can neither read nor write. Run workers as a user of their
+// own where that matters.
 //
 // A command that the sandbox stops sees "permission denied"; the kernel tells
 // nobody else. So its failure is an agent_error like any other, and the

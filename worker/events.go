@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
 	"sync"
@@ -25,6 +26,9 @@ const (
 	eventPushRefused = "worker.push_refused"
 )
 
+// tellEvery is how far the journal lags behind the worker's events.
+const tellEvery = 3 * time.Second
+
 // An eventSpool keeps events in files until the gateway has them. An event's
 // id follows from the attempt and its number, so that one which is sent twice
 // is stored once.
@@ -35,9 +39,28 @@ type eventSpool struct {
 	task   gateway.TaskID
 	root   *os.Root
 	now    func() time.Time
+	logger *slog.Logger
 
-	mu   sync.Mutex
+	mu   sync.Mutex // guards next
 	next int
+
+	flushing sync.Mutex // one flush at a time
+}
+
+// keepFlushing flushes every tellEvery until ctx ends.
+func (s *eventSpool) keepFlushing(ctx context.Context) {
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := s.flush(ctx); err != nil && ctx.Err() == nil {
+				s.logger.Debug("events wait", "attempt", s.id, "error", err)
+			}
+		}
+	}
 }
 
 // add spools an event. payload must encode as JSON.
@@ -70,8 +93,8 @@ func (s *eventSpool) add(kind string, payload any) error {
 // want of an answer stays for the next flush; what it refuses is dropped, and
 // the error says so.
 func (s *eventSpool) flush(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
 	names, err := fs.Glob(s.root.FS(), "event-*.json")
 	if err != nil || len(names) == 0 {
 		return err

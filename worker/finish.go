@@ -24,6 +24,7 @@ func (r *run) conclude(err, cause error) {
 	var stop *stopped
 	var failed *failure
 	var sandbox *sandboxError
+	var said *gitError
 	o := &r.outcome
 	switch {
 	case err == nil:
@@ -42,6 +43,8 @@ func (r *run) conclude(err, cause error) {
 	case errors.Is(err, gateway.ErrDenied):
 		o.State, o.FailureType, o.Summary = gateway.Failed, gateway.Denied, err.Error()
 	case errors.Is(err, gateway.ErrUnknown):
+		o.State, o.FailureType, o.Summary = gateway.Failed, gateway.Upstream, err.Error()
+	case errors.As(err, &said) && (said.verb == "fetch" || said.verb == "push") && !said.final():
 		o.State, o.FailureType, o.Summary = gateway.Failed, gateway.Upstream, err.Error()
 	default:
 		o.State, o.FailureType, o.Summary = gateway.Failed, gateway.Internal, err.Error()

@@ -1,3 +1,5 @@
+//go:build linux
+
 package worker_test
 
 import (
@@ -78,6 +80,10 @@ type fakeGateway struct {
 	beats     []string
 	// beat answers a heartbeat, if set; false hangs up.
 	beat func(n int) (gateway.HeartbeatResult, bool)
+	// propose, ingest and fetch answer in the place of the usual answer, if
+	// they are set and return an error; n counts from 1.
+	propose, ingest, fetch func(n int) *gateway.Error
+	asked                  map[string]int
 	// down hangs up on everything.
 	down bool
 }
@@ -85,7 +91,7 @@ type fakeGateway struct {
 func newGateway(t *testing.T, files map[string]string) *fakeGateway {
 	t.Helper()
 	git(t, "", "--version")
-	g := &fakeGateway{t: t, repo: filepath.Join(t.TempDir(), "demo.git"), artifacts: map[string]*bytes.Buffer{}, events: map[string]gateway.Event{}}
+	g := &fakeGateway{t: t, repo: filepath.Join(t.TempDir(), "demo.git"), artifacts: map[string]*bytes.Buffer{}, events: map[string]gateway.Event{}, asked: map[string]int{}}
 	seed := t.TempDir()
 	git(t, seed, "init", "-q", "-b", "main")
 	for name, content := range files {
@@ -137,9 +143,11 @@ func git(t *testing.T, dir string, args ...string) string {
 // sh makes the agent a shell script.
 func (g *fakeGateway) sh(script string) { g.start.Agent.Command = []string{"sh", "-c", script} }
 
-func (g *fakeGateway) config() worker.Config {
+func (g *fakeGateway) config() worker.Config { return g.configFor(g.server.URL) }
+
+func (g *fakeGateway) configFor(url string) worker.Config {
 	g.t.Helper()
-	client, err := gateway.NewClient(g.server.URL, token, gateway.ClientOptions{MaxTries: 1})
+	client, err := gateway.NewClient(url, token, gateway.ClientOptions{MaxTries: 1})
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -201,11 +209,18 @@ func (g *fakeGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if path, ok := strings.CutPrefix(r.URL.Path, "/git/demo.git"); ok {
+		refused := g.instead(w, "/info/refs", g.fetch, r)
 		g.mu.Unlock()
+		if refused {
+			return
+		}
 		g.serveGit(w, r, path, body)
 		return
 	}
 	defer g.mu.Unlock()
+	if g.instead(w, "/pull-request", g.propose, r) || g.instead(w, "/ingest", g.ingest, r) {
+		return
+	}
 	var answer any = struct{}{}
 	rest := strings.TrimPrefix(r.URL.Path, "/v1/attempts/"+string(attempt)+"/")
 	switch {
@@ -250,6 +265,19 @@ func (g *fakeGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewEncoder(w).Encode(answer); err != nil {
 		g.t.Errorf("answering %s: %v", r.URL.Path, err)
 	}
+}
+
+// instead answers a route with the error of its hook; g.mu is held.
+func (g *fakeGateway) instead(w http.ResponseWriter, suffix string, hook func(int) *gateway.Error, r *http.Request) bool {
+	if hook == nil || !strings.HasSuffix(r.URL.Path, suffix) {
+		return false
+	}
+	g.asked[suffix]++
+	e := hook(g.asked[suffix])
+	if e != nil {
+		problem(w, e)
+	}
+	return e != nil
 }
 
 func (g *fakeGateway) serveGit(w http.ResponseWriter, r *http.Request, path string, body []byte) {

@@ -72,6 +72,14 @@ func (e *gitError) Error() string {
 	return fmt.Sprintf("git %s: exit code %d: %s", e.verb, e.exit, strings.TrimSpace(e.stderr))
 }
 
+// final reports whether the gateway answered with a refusal (a 4xx other than
+// "too many requests"); trying again would be asking again.
+func (e *gitError) final() bool {
+	_, status, ok := strings.Cut(e.stderr, "The requested URL returned error: 4")
+	return ok && !strings.HasPrefix(status, "29") || strings.Contains(e.stderr, "could not read Username") ||
+		strings.Contains(e.stderr, "Authentication failed")
+}
+
 // run runs git and returns its standard output. Only a network call has the
 // token, and in its environment alone: neither argv nor a config file.
 func (g git) run(ctx context.Context, network bool, stdin io.Reader, args ...string) ([]byte, error) {

@@ -33,8 +33,12 @@ func (r *run) agentEnv() []string {
 	return list(env)
 }
 
+// baseEnv is what every sandboxed command has. Git is told to leave the
+// system's config alone, which the sandbox does not show: it takes a file that
+// it may not read for a failure.
 func baseEnv(tmp string) map[string]string {
-	return map[string]string{"PATH": searchPath, "LANG": "C.UTF-8", "TZ": "UTC", "USER": "agent", "LOGNAME": "agent", "HOME": tmp, "TMPDIR": tmp}
+	return map[string]string{"PATH": searchPath, "LANG": "C.UTF-8", "TZ": "UTC", "USER": "agent", "LOGNAME": "agent",
+		"HOME": tmp, "TMPDIR": tmp, "GIT_CONFIG_NOSYSTEM": "1"}
 }
 
 func list(env map[string]string) []string {

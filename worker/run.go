@@ -82,9 +82,21 @@ func Run(ctx context.Context, config Config) (Outcome, error) {
 	r.prepare()
 	held, lease := r.hold(ctx, asked)
 	r.lease = lease
+	telling := make(chan struct{})
+	go func() {
+		defer close(telling)
+		r.events.keepFlushing(held)
+	}()
 	err = r.work(held)
+	var failed *failure
+	if err != nil && !errors.As(err, &failed) {
+		if stop := r.askedToStop(held); stop != nil {
+			err = stop
+		}
+	}
 	cause := context.Cause(held)
 	lease.release()
+	<-telling
 	r.conclude(err, cause)
 	r.Logger.Info("attempt ended", "attempt", r.Attempt, "task", r.start.Task.ID, "outcome", r.outcome.State,
 		"failure_type", r.outcome.FailureType, "summary", r.outcome.Summary)
@@ -139,7 +151,7 @@ func (r *run) prepare() {
 	if r.start.Sandbox.Mode == "" {
 		r.start.Sandbox.Mode = gateway.SandboxRequired
 	}
-	r.events = &eventSpool{client: r.Client, target: r.Target, id: r.Attempt, task: r.start.Task.ID, root: r.spool, now: r.Now}
+	r.events = &eventSpool{client: r.Client, target: r.Target, id: r.Attempt, task: r.start.Task.ID, root: r.spool, now: r.Now, logger: r.Logger}
 	r.git = git{binary: r.GitBinary, dir: r.dir("git"), home: r.dir("git-home"), url: r.Client.URL(), token: r.Token, caFile: r.CAFile}
 }
 
@@ -187,7 +199,7 @@ func (r *run) clone(ctx context.Context) error {
 		if err := r.emptyDirs("git"); err != nil {
 			return backoff.Permanent(err)
 		}
-		return r.git.clone(ctx, url, r.start.BaseCommit)
+		return finally(r.git.clone(ctx, url, r.start.BaseCommit))
 	})
 	if err != nil {
 		return err
@@ -206,6 +218,15 @@ func again(ctx context.Context, try func() error) error {
 	var permanent *backoff.PermanentError
 	if errors.As(err, &permanent) {
 		return permanent.Unwrap()
+	}
+	return err
+}
+
+// finally marks a git error permanent that says no rather than nothing.
+func finally(err error) error {
+	var said *gitError
+	if errors.As(err, &said) && said.final() {
+		return backoff.Permanent(err)
 	}
 	return err
 }
