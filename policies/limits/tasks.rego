@@ -5,19 +5,22 @@ import rego.v1
 import data.leviathan.reason
 
 # What the journal knows of each task, and what of that still matters: counts
-# are of one text, and a task whose text changed starts anew.
-_states := input.state.tasks
-
+# are of one text, and a task whose text changed starts anew. What is completed
+# needs no more looks.
 _tasks := input.backlog.tasks
 
-_current := {id: state |
-	some id, state in _states
-	state.digest == _tasks[id].digest
+_open := {id: state |
+	some id, state in input.state.tasks
+	not state.completed == true
+	_tasks[id]
 }
 
-# unsound are the tasks whose record lacks something that the rules read.
-unsound := {id | some id, state in _states; not state.completed == true} - {id |
-	some id, state in _states
+# unsound are the tasks whose record lacks something that the rules read;
+# states are the records of the others.
+unsound := object.keys(_open) - object.keys(states)
+
+states := {id: state |
+	some id, state in _open
 	state.completed == false
 	is_string(state.closed_digest)
 	is_boolean(state.blocked)
@@ -31,16 +34,22 @@ unsound := {id | some id, state in _states; not state.completed == true} - {id |
 	is_number(state.open_pr)
 }
 
+_failed := {id: state |
+	some id, state in states
+	state.counted + state.infrastructure > 0
+	state.digest == _tasks[id].digest
+}
+
 # blocked are the tasks that the journal says are blocked, for their present
 # text; exhausted those whose counted failures have used up their attempts.
 blocked := {id |
-	some id, state in _states
+	some id, state in states
 	state.blocked == true
 	state.blocked_digest == _tasks[id].digest
 }
 
 exhausted := {id |
-	some id, state in _current
+	some id, state in _failed
 	state.counted >= max_attempts
 }
 
@@ -51,8 +60,8 @@ exhausted := {id |
 #   code: limits.attempts
 #   message: "the task has used up its {limit} attempts"
 #   remedy: "Change the task's text, or unblock it with leviathan task retry."
-checks["limits.attempts"] := {id: rs | some id in exhausted} if {
-	rs := {reason.of(rego.metadata.chain(), {"limit": max_attempts})}
+of_task["attempts"] := {id: rs | some id in exhausted} if {
+	rs := {"limits.attempts": reason.of(rego.metadata.chain(), {"limit": max_attempts})}
 }
 
 # METADATA
@@ -62,17 +71,15 @@ checks["limits.attempts"] := {id: rs | some id in exhausted} if {
 #   code: limits.backoff
 #   message: "the task waits until {until} after its last failure"
 #   remedy: "Wait, or retry it at once with leviathan task retry."
-checks["limits.backoff"] := {id: {reason.of(chain, {"until": instant(until)})} | some id, until in next_eligible} if {
+of_task["backoff"] := {id: {"limits.backoff": reason.of(chain, {"until": instant(until)})} | some id, until in next_eligible} if {
 	chain := rego.metadata.chain()
 }
 
 # next_eligible is when a task that waits may run again, in microseconds.
 next_eligible := {id: until |
-	some id, state in _current
-	failures := state.counted + state.infrastructure
-	failures > 0
+	some id, state in _failed
 	not id in exhausted
 	not id in blocked
-	until := not_before(failures, state.last_failure_us)
+	until := not_before(state.counted + state.infrastructure, state.last_failure_us)
 	input.time.now_us < until
 }

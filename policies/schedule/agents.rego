@@ -4,18 +4,9 @@ import rego.v1
 
 import data.leviathan.reason
 
-# agent_of is the agent that a task will run with.
-agent_of(task) := _agent_by_name[_named_agent(task)]
-
-_named_agent(task) := object.get(task, "agent", "")
-
-# The agents that tasks may get, by what they write: nothing means the default.
-_agent_by_name[name] := name if some name, _ in _agents
-
-_agent_by_name[""] := default_agent
-
 _agents := input.config.values.agents
 
+# default_agent is the one that the config names, or its only one.
 default_agent := input.config.values.default_agent if input.config.values.default_agent != ""
 
 default_agent := name if {
@@ -24,7 +15,15 @@ default_agent := name if {
 	some name, _ in _agents
 }
 
-_wanted_agents := {_named_agent(task) | some task in _tasks}
+# agent_of is the agent that a task will run with, by what it writes.
+agent_of(name) := name if name != ""
+
+agent_of("") := default_agent
+
+# selectable: whoever names the default chooses nothing.
+selectable(agent) if _agents[agent].task_selectable == true
+
+selectable(agent) if agent == default_agent
 
 # METADATA
 # title: No default agent
@@ -33,13 +32,8 @@ _wanted_agents := {_named_agent(task) | some task in _tasks}
 #   code: schedule.no_agent
 #   message: "the task names no agent and the config has no default"
 #   remedy: "Set default_agent in the config, or agent in the task."
-_checks["schedule.no_agent"] := {id: rs |
-	some id, task in _tasks
-	_named_agent(task) == ""
-} if {
-	"" in _wanted_agents
-	not _agents[default_agent]
-	rs := {reason.fixed(rego.metadata.chain())}
+_of_class["no_agent"] := {class: {"schedule.no_agent": r} | some class, like in _classes; not agent_of(like.agent)} if {
+	r := reason.fixed(rego.metadata.chain())
 }
 
 # METADATA
@@ -49,14 +43,12 @@ _checks["schedule.no_agent"] := {id: rs |
 #   code: schedule.unknown_agent
 #   message: "the config has no agent {agent}"
 #   remedy: "Correct the name, or let the operator add the agent to the config."
-_checks["schedule.unknown_agent"] := {id: {reasons[agent]} |
-	some id, task in _tasks
-	agent := _named_agent(task)
+_of_class["unknown_agent"] := {class: {"schedule.unknown_agent": reason.of(chain, {"agent": agent})} |
+	some class, like in _classes
+	agent := agent_of(like.agent)
+	not _agents[agent]
 } if {
-	unknown := (_wanted_agents - {""}) - object.keys(_agents)
-	count(unknown) > 0
 	chain := rego.metadata.chain()
-	reasons := {agent: reason.of(chain, {"agent": agent}) | some agent in unknown}
 }
 
 # METADATA
@@ -66,17 +58,11 @@ _checks["schedule.unknown_agent"] := {id: {reasons[agent]} |
 #   code: schedule.agent_not_selectable
 #   message: "a task may not choose the agent {agent}"
 #   remedy: "Remove agent from the task, or let the operator set task_selectable: true."
-_checks["schedule.agent_not_selectable"] := {id: {reasons[agent]} |
-	some id, task in _tasks
-	agent := _named_agent(task)
+_of_class["not_selectable"] := {class: {"schedule.agent_not_selectable": reason.of(chain, {"agent": agent})} |
+	some class, like in _classes
+	agent := agent_of(like.agent)
+	_agents[agent]
+	not selectable(agent)
 } if {
-	closed := {agent | some agent in _wanted_agents; not selectable(agent)} & object.keys(_agents)
-	count(closed) > 0
 	chain := rego.metadata.chain()
-	reasons := {agent: reason.of(chain, {"agent": agent}) | some agent in closed}
 }
-
-# selectable: whoever names the default chooses nothing.
-selectable(agent) if _agents[agent].task_selectable == true
-
-selectable(agent) if agent == default_agent

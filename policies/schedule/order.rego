@@ -9,16 +9,17 @@ _ranks := {"high": 0, "medium": 1, "low": 2}
 # _queue are the eligible tasks in the order in which they are reserved:
 # priority from high to low, then the order of the file.
 _queue := [entry[2] |
-	some entry in {[_ranks[task.priority], input.backlog.order[id], id] |
-		some id, task in _tasks
-		not id in _ineligible
-	}
+	some entry in sort([[rank, input.backlog.order[id], id] |
+		count(_class_rank) > 0
+		some id, class in _plain
+		rank := _class_rank[class]
+	])
 ]
 
-# _ineligible are the tasks with a reason of their own.
-_ineligible := {id | some by_task in _all_checks; some id, _ in by_task}
+# The classes without a reason, and the tasks without a reason of their own.
+_class_rank := {class: _ranks[_classes[class].priority] | some class, rs in _class_reasons; rs == {}}
 
-_all_checks := object.union(_checks, limits.checks)
+_plain := object.remove(_class_of, object.keys(_task_reasons))
 
 default _reserve := []
 
@@ -26,40 +27,53 @@ _reserve := [_reservation(id) | some id in array.slice(_queue, 0, limits.slots)]
 
 _reservation(id) := {
 	"task_id": id,
-	"attempt_number": object.get(_states, [id, "attempts"], 0) + 1,
-	"agent": agent_of(_tasks[id]),
+	"attempt_number": object.get(input.state.tasks, [id, "attempts"], 0) + 1,
+	"agent": agent_of(object.get(_tasks[id], "agent", "")),
 	"probe": limits.probing,
 }
 
-# _waiting are the reasons of the eligible tasks that are not reserved: by each
-# limit that has no room for their place in the queue, or, when the whole cycle
-# is denied, by what denies it.
-_waiting[code] := {id: {limits.beyond[code]} | some id in array.slice(_queue, max({0, room}), count(_queue))} if {
-	allow
-	some code, room in limits.room
-}
-
-_waiting["cycle"] := {id: _against_all | some id in _queue} if not allow
-
 # _skip explains every task that is not reserved, and every entry that could
 # not be read.
-_skip := object.union(_skip_invalid, _skip_tasks)
+_skip := object.union_n([_skip_invalid, _skip_classes, _skip_tasks, _skip_unclassed, _skip_backoff, _skip_waiting])
 
-_skip_tasks := {id: _skipped(id) |
-	some id, _ in _tasks
-	not id in _reserved
+_skip_invalid := {id: _skipped(rs) | some id, rs in _invalid; not _tasks[id]}
+
+# A task without reasons of its own has those of its class, said once.
+_skip_classes := {id: said | some id, class in _plain; said := _class_said[class]} if count(_class_said) > 0
+
+default _skip_classes := {}
+
+_class_said := {class: _skipped(rs) | some class, rs in _class_reasons; rs != {}}
+
+_skip_tasks := {id: {"reasons": [r | some r in object.union(_class_reasons[_class_of[id]], rs)], "next_eligible_us": null} |
+	some id, rs in _task_reasons
 }
 
-_reserved := {r.task_id | some r in _reserve}
+_skip_unclassed := {id: _skipped(_task_reasons[id]) | some id in _unclassed}
 
-_skipped(id) := {
-	"reasons": [r | some by_task in _explained; some r in by_task[id]],
-	"next_eligible_us": object.get(limits.next_eligible, id, null),
+_skip_backoff := {id: {"next_eligible_us": until} | some id, until in limits.next_eligible}
+
+# Reasons stand under their codes, so that they come out in that order.
+_skipped(rs) := {"reasons": [r | some r in rs], "next_eligible_us": null}
+
+# _skip_waiting are the eligible tasks that are not reserved. Where the queue
+# stands between the same limits, the text is the same.
+_skip_waiting := {id: said |
+	some i, from in _cuts
+	until := object.get({"cuts": _cuts}, ["cuts", i + 1], count(_queue))
+	said := _skipped({code: wait | some code, wait in limits.beyond; limits.room[code] <= from})
+	some id in array.slice(_queue, from, until)
+} if {
+	allow
 }
 
-# _explained are the checks that found something, in the order of their codes,
-# so that the reasons of a task come out sorted.
-_explained := array.concat(
-	[by_task | some by_task in _all_checks; count(by_task) > 0],
-	[by_task | some by_task in _waiting; count(by_task) > 0],
-)
+# Or the whole cycle is denied, and all wait for that.
+_skip_waiting := {id: said |
+	said := {"reasons": [r | some r in _against_all], "next_eligible_us": null}
+	some id in _queue
+} if {
+	not allow
+}
+
+# _cuts are the places of the queue at which one limit more has no room.
+_cuts := sort([room | some room in {max({0, r}) | some r in limits.room}; room >= limits.slots])

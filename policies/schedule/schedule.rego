@@ -29,8 +29,6 @@ _against_all := (access.deny | guard.deny) | limits.deny
 
 _tasks := input.backlog.tasks
 
-_states := input.state.tasks
-
 # obligations are what the server does when the plan is allowed, and shows in
 # any case.
 obligations := {

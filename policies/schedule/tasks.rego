@@ -5,100 +5,104 @@ import rego.v1
 import data.leviathan.limits
 import data.leviathan.reason
 
-# Each check maps the tasks that it is against to its reasons. Its key is its
-# code, so that the reasons of a task come out in the order of their codes.
+# What keeps single tasks from running, whatever their class: each check maps
+# the tasks that it is against to its reason.
+
+# _task_reasons are the reasons of each task that has some, by code.
+_task_reasons := object.union_n(array.concat(
+	[by_task | some by_task in _of_task],
+	[by_task | some by_task in limits.of_task],
+))
 
 # METADATA
-# title: The task is malformed
+# title: The task's record is malformed
 # description: |
-#   The gateway handed over a task, or the journal a record of it, without a
+#   The gateway handed over a task, or the journal a record of one, without a
 #   field that the rules read. Such a task is never reserved.
 # custom:
-#   code: schedule.malformed
-#   message: "the task or its record lacks a field that the policies read"
+#   code: schedule.malformed_record
+#   message: "the task or its record in the journal is incomplete"
 #   remedy: "Bring gateway and policies to one release."
-_checks["schedule.malformed"] := {id: rs | some id in (object.keys(_tasks) - _sound)} if {
-	rs := {reason.fixed(rego.metadata.chain())}
+_of_task["malformed"] := {id: rs | some id in _malformed} if {
+	rs := {"schedule.malformed_record": reason.fixed(rego.metadata.chain())}
 }
 
-_sound := {id |
-	some id, task in _tasks
-	is_string(task.digest)
-	is_string(task.scope)
-	is_array(task.dependencies)
-	is_array(task.verify)
-	task.priority in _priorities
-	is_number(input.backlog.order[id])
-	not id in limits.unsound
+_malformed := (_unclassed | (object.keys(_tasks) - object.keys(input.backlog.order))) | limits.unsound
+
+_unclassed := object.keys(_tasks) - object.keys(_class_of)
+
+_of_task["completed"] := {id: {"schedule.completed": _completed_reason} | some id in _completed_by_record}
+
+_completed_by_record := {id |
+	some id, state in input.state.tasks
+	state.completed == true
+	_tasks[id]
 }
 
-_priorities := {"high", "medium", "low"}
+# _completed are the tasks of which others may depend: also some that are no
+# longer in the backlog.
+_completed := {id | some id, state in input.state.tasks; state.completed == true} | _completed_by_backlog
 
-# METADATA
-# title: The task is not ready
-# description: Only a task with ready, exactly the boolean true, runs.
-# custom:
-#   code: schedule.not_ready
-#   message: "ready is not true"
-#   remedy: "Set ready: true in the backlog when the task may run."
-_checks["schedule.not_ready"] := {id: rs |
-	some id, task in _tasks
-	not task.ready == true
+default _completed_by_backlog := set()
+
+_completed_by_backlog := {id |
+	some id, class in _class_of
+	class in _completed_classes
 } if {
-	rs := {reason.fixed(rego.metadata.chain())}
+	count(_completed_classes) > 0
 }
 
 # METADATA
-# title: The task is not open
-# description: The status in the backlog says that the task is in progress, blocked or failed, or is not known.
+# title: A human closed the task's pull request
+# description: A pull request of this very text was closed without a merge; the same again would be no better.
 # custom:
-#   code: schedule.status
-#   message: "the status in the backlog is {status}"
-#   remedy: "Set status: pending, or remove it, when the task may run."
-_checks["schedule.status"] := {id: {rs[status]} |
-	some id, task in _tasks
-	status := object.get(task, "status", "missing")
-	not status in {"pending", "completed"}
+#   code: schedule.closed_by_human
+#   message: "a human closed the pull request of this task"
+#   remedy: "Change the task's text, or retry it with leviathan task retry."
+_of_task["closed"] := {id: rs |
+	some id, state in limits.states
+	state.closed_digest == _tasks[id].digest
 } if {
-	chain := rego.metadata.chain()
-	rs := {status: reason.of(chain, {"status": status}) | some status in _statuses}
+	rs := {"schedule.closed_by_human": reason.fixed(rego.metadata.chain())}
 }
 
-_statuses := {object.get(task, "status", "missing") | some task in _tasks}
-
 # METADATA
-# title: The task is completed
-# description: A pull request of this task was merged, or the backlog says completed. A task is completed by its id, for good.
+# title: The task runs
+# description: An attempt at this task is live.
 # custom:
-#   code: schedule.completed
-#   message: "the task is completed"
-#   remedy: "Add a new task with an id of its own for further work."
-_checks["schedule.completed"] := {id: rs | some id in (_completed & object.keys(_tasks))} if {
-	rs := {reason.fixed(rego.metadata.chain())}
+#   code: schedule.running
+#   message: "an attempt at this task is live"
+#   remedy: "Wait for it to end, or cancel it."
+_of_task["running"] := {id: rs | some id in _live} if {
+	rs := {"schedule.running": reason.fixed(rego.metadata.chain())}
 }
 
-_completed := {id | some id, task in _tasks; task.status == "completed"} | {id | some id, state in _states; state.completed == true}
-
-_checks["schedule.invalid"] := {id: rs | some id, rs in _invalid; _tasks[id]}
-
-_skip_invalid := {id: {"reasons": [r | some r in rs], "next_eligible_us": null} | some id, rs in _invalid}
-
-# _invalid are the entries that the reader of the backlog could not take.
-_invalid := {id: {invalid_reason(why) | some why in _whys(entry)} | some id, entry in input.backlog.invalid}
-
-_whys(entry) := entry if is_array(entry)
-
-_whys(entry) := entry.reasons if is_object(entry)
+_live := {id | some id, state in limits.states; state.live != ""}
 
 # METADATA
-# title: The entry is invalid
-# description: The entry in the backlog could not be read; it does not spoil the others.
+# title: The task's pull request is open
+# description: A pull request of this task is open, or under way, and waits for a human.
 # custom:
-#   code: schedule.invalid
-#   message: "the entry in the backlog is invalid: {why}"
-#   remedy: "Correct the entry in .leviathan/backlog.yaml on the target branch."
-invalid_reason(why) := reason.of(rego.metadata.chain(), {"why": _why(why)})
+#   code: schedule.pull_request_open
+#   message: "a pull request of this task is open"
+#   remedy: "Merge or close it."
+_of_task["open"] := {id: rs | some id, state in limits.states; state.open_pr != 0} if {
+	rs := {"schedule.pull_request_open": reason.fixed(rego.metadata.chain())}
+}
 
-_why(why) := object.get(why, "message", "no reason is given") if is_object(why)
+# METADATA
+# title: The task is blocked
+# description: The attempts at this very text are used up.
+# custom:
+#   code: schedule.blocked
+#   message: "the task is blocked: its attempts are used up"
+#   remedy: "Change the task's text, or unblock it with leviathan task retry."
+_of_task["blocked"] := {id: rs | some id in limits.blocked} if {
+	rs := {"schedule.blocked": reason.fixed(rego.metadata.chain())}
+}
 
-_why(why) := why if not is_object(why)
+# _block are the tasks whose attempts are used up and of whom the journal does
+# not say so yet: a limit was lowered meanwhile.
+default _block := []
+
+_block := [id | some id in ((limits.exhausted - limits.blocked) - _live)] if allow

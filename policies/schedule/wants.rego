@@ -12,13 +12,11 @@ import data.leviathan.scope
 #   code: schedule.dependency
 #   message: "dependency {dependency} is not completed"
 #   remedy: "Wait for its pull request to be merged, or set its status to completed."
-_checks["schedule.dependency"] := {id: {reasons[d] | some d in ds} |
-	some id, all in _unmet
-	ds := all & _known_ids
-	count(ds) > 0
+_of_task["dependency"] := {id: {sprintf("schedule.dependency %v", [d]): reason.of(chain, {"dependency": d}) | some d in ds} |
+	some id, unmet in _unmet
+	ds := unmet & _known_ids
 } if {
 	chain := rego.metadata.chain()
-	reasons := {d: reason.of(chain, {"dependency": d}) | some ds in _unmet; some d in ds}
 }
 
 # METADATA
@@ -28,23 +26,44 @@ _checks["schedule.dependency"] := {id: {reasons[d] | some d in ds} |
 #   code: schedule.unknown_dependency
 #   message: "dependency {dependency} is not in the backlog"
 #   remedy: "Correct the id, or remove the dependency."
-_checks["schedule.unknown_dependency"] := {id: {reasons[d] | some d in ds} |
-	some id, all in _unmet
-	ds := all - _known_ids
+_of_task["unknown_dependency"] := {id: {sprintf("schedule.unknown_dependency %v", [d]): reason.of(chain, {"dependency": d}) | some d in ds} |
+	some id, unmet in _unmet
+	ds := unmet - _known_ids
 	count(ds) > 0
 } if {
 	chain := rego.metadata.chain()
-	reasons := {d: reason.of(chain, {"dependency": d}) | some ds in _unmet; some d in ds}
+}
+
+_dependencies := {id: dependencies |
+	some id, task in _tasks
+	task.dependencies != []
+	dependencies := task.dependencies
 }
 
 _unmet := {id: ds |
-	some id, task in _tasks
-	task.dependencies != []
-	ds := {d | some d in task.dependencies} - _completed
+	some id, dependencies in _dependencies
+	ds := {d | some d in dependencies} - _completed
 	count(ds) > 0
 }
 
-_known_ids := (object.keys(_tasks) | object.keys(_states)) | object.keys(_invalid)
+_known_ids := (object.keys(_tasks) | object.keys(input.state.tasks)) | object.keys(_invalid)
+
+# The paths that tasks ask for are judged by the rules that will judge their
+# pushes, each list once.
+_of_task["paths"] := {id: faults |
+	some id, task in _tasks
+	faults := _path_faults[[task.scope, task.allowed_paths]]
+} if {
+	count(_path_faults) > 0
+}
+
+_path_faults := object.union(_no_paths, {key: faults |
+	by_entry := scope.path_reasons
+	count(by_entry) > 0
+	some key in scope.lists
+	faults := {concat(" ", [r.code, path]): r | some path in key[1]; some r in by_entry[[key[0], path]]}
+	count(faults) > 0
+})
 
 # METADATA
 # title: No allowed paths
@@ -53,41 +72,14 @@ _known_ids := (object.keys(_tasks) | object.keys(_states)) | object.keys(_invali
 #   code: schedule.no_allowed_paths
 #   message: "allowed_paths is empty"
 #   remedy: "List the files and folders that the task may change."
-_checks["schedule.no_allowed_paths"] := {id: rs | some id in (object.keys(_tasks) - _with_paths)} if {
-	rs := {reason.fixed(rego.metadata.chain())}
+_no_paths := {key: {"schedule.no_allowed_paths": r} | some key in scope.lists; not _has_paths(key[1])} if {
+	r := reason.fixed(rego.metadata.chain())
 }
 
-_with_paths := {id |
-	some id, task in _tasks
-	is_array(task.allowed_paths)
-	task.allowed_paths != []
+_has_paths(list) if {
+	is_array(list)
+	list != []
+	every path in list {
+		is_string(path)
+	}
 }
-
-# The paths that a task asks for, judged by the rules that will judge its push.
-_checks["scope"] := {id: rs |
-	some id, task in _tasks
-	rs := {r | some path in task.allowed_paths; some r in faults[[task.scope, path]]}
-	count(rs) > 0
-} if {
-	faults := scope.path_reasons
-	count(faults) > 0
-}
-
-# METADATA
-# title: A verification is unknown
-# description: A task may ask only for verifications that the operator's config names.
-# custom:
-#   code: schedule.unknown_verify
-#   message: "the config has no verification {verify}"
-#   remedy: "Correct the name, or let the operator add it under verify in the config."
-_checks["schedule.unknown_verify"] := {id: rs |
-	some id, task in _tasks
-	rs := {reasons[v] | some v in task.verify}
-	count(rs) > 0
-} if {
-	count(_unknown_verify) > 0
-	chain := rego.metadata.chain()
-	reasons := {v: reason.of(chain, {"verify": v}) | some v in _unknown_verify}
-}
-
-_unknown_verify := {v | some task in _tasks; some v in task.verify} - {v | some v, _ in input.config.values.verify}

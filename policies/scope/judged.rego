@@ -51,24 +51,39 @@ _looked_at := array.slice(input.changes, 0, 4 * _named) if _too_many
 
 _too_many if count(input.changes) > max_files
 
-_suspects := [i |
-	some i, change in _looked_at
-	not i in _fine
-	not _passes(change)
-]
+# _suspects are the places of the changes that do not pass. When the first of
+# those that are not fine at a glance are bad already, the others need no look.
+_suspects := [] if count(_fine) == count(_looked_at)
+
+_suspects := _first_suspects if {
+	count(_fine) != count(_looked_at)
+	count(_first_suspects) > _named
+}
+
+_suspects := array.concat(_first_suspects, [i | some i in array.slice(_doubtful, _sample, count(_doubtful)); not _passes(input.changes[i])]) if {
+	count(_fine) != count(_looked_at)
+	count(_first_suspects) <= _named
+}
+
+_first_suspects := [i | some i in array.slice(_doubtful, 0, _sample); not _passes(input.changes[i])]
+
+_doubtful := [i | fine := {i | some i in _fine}; some i, _ in _looked_at; not i in fine]
+
+_sample := 20 * _named
 
 # _fine are the changes of ordinary files, below a folder that config, reserved
 # task and present task allow, without a suspicious name.
-_fine := {i |
+_fine := [i |
 	_target_silent
 	some i, change in _looked_at
-	is_string(change.path)
 	strings.any_prefix_match(change.path, _common_dirs)
 	not regex.match(_suspicious_pattern, change.path)
 	change.size >= 0
 	change.size <= _max_bytes
-	[change.op, object.get(change, "old_mode", ""), object.get(change, "new_mode", "")] in _plain_changes
-}
+	object.filter(change, _mode_fields) in _plain_changes
+]
+
+_mode_fields := ["op", "old_mode", "new_mode"]
 
 default _common_dirs := []
 
@@ -80,7 +95,8 @@ _present := entries(input.task_now.task.allowed_paths)
 
 _scopes := {input.attempt.task.scope, input.task_now.task.scope}
 
-_plain_changes := ({["add", "", "100644"], ["add", "", "100755"]} | {[op, old, new] | op := "modify"; some old in _modes; some new in {"100644", "100755"}}) | {["delete", old, ""] | some old in _modes}
+# The operations with the modes that go with them.
+_plain_changes := ({{"op": "add", "new_mode": new} | some new in _file_modes} | {{"op": "modify", "old_mode": old, "new_mode": new} | some old in _modes; some new in _file_modes}) | {{"op": "delete", "old_mode": old} | some old in _modes}
 
 # _passes is the closer look at a change: the opposite of all rules together.
 _passes(change) if {
@@ -98,10 +114,13 @@ _passes(change) if {
 	_target_size_ok(change)
 }
 
-# The entries of all tasks by scope, and those of them that are fine at a glance.
-_entries := {[task.scope, path] |
-	some task in input.backlog.tasks
-	some path in task.allowed_paths
+# lists are the distinct lists of allowed paths in the backlog, each with the
+# scope of its tasks; entries of them are judged one by one.
+lists := {[task.scope, task.allowed_paths] | some task in input.backlog.tasks}
+
+_entries := {[key[0], path] |
+	some key in lists
+	some path in key[1]
 	is_string(path)
 }
 

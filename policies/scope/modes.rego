@@ -4,7 +4,9 @@ import rego.v1
 
 import data.leviathan.reason
 
-_modes := {"100644", "100755", "120000"}
+_file_modes := {"100644", "100755"}
+
+_modes := _file_modes | {"120000"}
 
 # METADATA
 # title: The change is malformed
@@ -25,10 +27,10 @@ _sound(change) if {
 	is_string(change.path)
 	is_number(change.size)
 	change.size >= 0
-	[change.op, object.get(change, "old_mode", ""), object.get(change, "new_mode", "")] in _sound_changes
+	object.filter(change, _mode_fields) in _sound_changes
 }
 
-_sound_changes := (_plain_changes | {["add", "", "120000"]}) | {["modify", old, "120000"] | some old in _modes}
+_sound_changes := (_plain_changes | {{"op": "add", "new_mode": "120000"}}) | {{"op": "modify", "old_mode": old, "new_mode": "120000"} | some old in _modes}
 
 # METADATA
 # title: The change is of a submodule

@@ -91,7 +91,7 @@ _in_task(path) if {
 # description: A refusal names the first fifty paths; this is how many there are besides.
 # custom:
 #   code: scope.more
-#   message: "{count} more changed paths are refused"
+#   message: "at least {count} more changed paths are refused"
 #   remedy: "Correct what the reasons name, then look at the other paths."
 deny contains r if {
 	input.action == "change.push"
