@@ -52,7 +52,7 @@ func (o operator) attemptsList(use string) *cobra.Command {
 	cmd.Flags().StringVar(&state, "state", "", "only those in a `STATE`: live, "+stateNames())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if state != "" && state != "live" && !slices.Contains(gateway.AttemptStates(), gateway.AttemptState(state)) {
-			return fmt.Errorf("--state %q is not a state of attempts: live, %s", state, stateNames())
+			return fmt.Errorf("--state %q is not a state of attempts: live, %s (the state folder is --state-dir here)", state, stateNames())
 		}
 		if err := page.check(); err != nil {
 			return err

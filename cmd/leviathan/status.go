@@ -40,18 +40,19 @@ func (o operator) status() *cobra.Command {
 		if watch {
 			return o.watchStatus(cmd, s, &out, interval)
 		}
-		return o.showStatus(cmd, s, &out)
+		return o.showStatus(cmd, s, &out, "")
 	}
 	return cmd
 }
 
-func (o operator) showStatus(cmd *cobra.Command, s *session, out *format) error {
+// showStatus asks once; before comes before a table, once there is one.
+func (o operator) showStatus(cmd *cobra.Command, s *session, out *format, before string) error {
 	st, err := s.Status(cmd.Context())
 	if err != nil {
 		return s.explain(cmd.Context(), "asking for the status", err)
 	}
 	return out.show(cmd, st, func(w io.Writer) error {
-		_, err := io.WriteString(w, o.statusScreen(st, s.where, o.paint(w)))
+		_, err := io.WriteString(w, before+o.statusScreen(st, s.where, o.paint(w)))
 		return err
 	})
 }
@@ -59,23 +60,22 @@ func (o operator) showStatus(cmd *cobra.Command, s *session, out *format) error 
 // watchStatus goes on when the gateway is away for a while: that is when
 // somebody watches.
 func (o operator) watchStatus(cmd *cobra.Command, s *session, out *format, interval time.Duration) error {
-	ctx, w := cmd.Context(), cmd.OutOrStdout()
+	ctx := cmd.Context()
+	before, between := "", "\n"
+	if o.paint(cmd.OutOrStdout()).on {
+		before, between = clearScreen, clearScreen
+	}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	for first := true; ; first = false {
+	for ; ; before = between {
+		err := o.showStatus(cmd, s, out, before)
 		switch {
-		case o.paint(w).on && *out == asTable:
-			fmt.Fprint(w, "\x1b[H\x1b[2J")
-		case !first && *out == asTable:
-			fmt.Fprintln(w)
-		}
-		if err := o.showStatus(cmd, s, out); err != nil {
-			if ctx.Err() == nil && !errors.Is(err, gateway.ErrUnknown) {
-				return err
-			}
-			if ctx.Err() == nil {
-				fmt.Fprintln(cmd.ErrOrStderr(), "leviathan: "+err.Error())
-			}
+		case ctx.Err() != nil:
+			return &exitError{code: exitInterrupted}
+		case errors.Is(err, gateway.ErrUnknown):
+			fmt.Fprintln(cmd.ErrOrStderr(), "leviathan: "+err.Error())
+		case err != nil:
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -84,6 +84,9 @@ func (o operator) watchStatus(cmd *cobra.Command, s *session, out *format, inter
 		}
 	}
 }
+
+// clearScreen empties a terminal and goes to its first line.
+const clearScreen = "\x1b[H\x1b[2J"
 
 // statusScreen is the whole of a status as one screen.
 func (o operator) statusScreen(st gateway.Status, where string, paint painter) string {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -147,5 +149,39 @@ func TestTablesAreAligned(t *testing.T) {
 	}
 	if got := clip("äöüß", 3); got != "äö…" {
 		t.Error(got)
+	}
+}
+
+func TestColoursAreForTerminalsThatWantThem(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	plain, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	for name, k := range map[string]struct {
+		w    io.Writer
+		env  map[string]string
+		want bool
+	}{
+		"a device":              {null, nil, true}, // like a terminal, a character device
+		"a device, NO_COLOR":    {null, map[string]string{"NO_COLOR": "1"}, false},
+		"a device that is dumb": {null, map[string]string{"TERM": "dumb"}, false},
+		"a file":                {plain, nil, false},
+		"a buffer":              {&bytes.Buffer{}, nil, false},
+	} {
+		if got := testOperator(k.env).paint(k.w).on; got != k.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	st := gateway.Status{HaltedAll: &gateway.Halt{Reason: "fire\x1b[2J"}, Targets: []gateway.TargetStatus{{Target: "demo", Effective: true}}}
+	o := testOperator(nil)
+	coloured, bare := o.statusScreen(st, "here", painter{on: true}), o.statusScreen(st, "here", painter{})
+	if !strings.Contains(coloured, "\x1b[1;31mHALTED") || strings.Contains(coloured, "\x1b[2J") || sequences.ReplaceAllString(coloured, "") != bare {
+		t.Errorf("coloured:\n%q\nbare:\n%q", coloured, bare)
 	}
 }
