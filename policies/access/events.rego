@@ -27,6 +27,8 @@ gateway_events := {
 _claimable := {
 	"attempt": {"artifact.created"},
 	"scheduler": {"job.submitted"},
+	"ingest": gateway_events,
+	"operator": gateway_events,
 }
 
 # METADATA
@@ -38,18 +40,17 @@ _claimable := {
 #   remedy: "Append only artifact.created, job.submitted, or types of your own."
 deny contains r if {
 	input.action == "event.append"
-	may := _claimable[input.subject.role]
 	some type in input.request.types
-	_reserved(type, may)
+	not _appendable(type)
 	r := reason.of(rego.metadata.chain(), {"type": type})
 }
 
-_reserved(type, _) if not is_string(type)
-
-_reserved(type, may) if {
-	type in gateway_events
-	not type in may
+_appendable(type) if {
+	is_string(type)
+	not type in gateway_events
 }
+
+_appendable(type) if type in _claimable[input.subject.role]
 
 # METADATA
 # title: The event is about another attempt

@@ -50,25 +50,41 @@ _agent_chosen_rightly if object.get(input.attempt.task, "agent", "") == ""
 # description: The config's entry of the agent lacks what is needed to run it.
 # custom:
 #   code: delivery.agent_incomplete
-#   message: "the config's agent {agent} lacks {field}"
+#   message: "the config's agent {agent} has no proper {field}"
 #   remedy: "Correct the agent in the config; leviathan config check FILE says what is wrong."
 deny contains r if {
 	input.action == "agent.run"
 	_agent_known
-	some field, types in _agent_fields
-	not type_name(object.get(_agent, field, set())) in types
+	some field in ({"type", "command", "stdin", "env", "env_from", "sandbox", "memory_mb", "output_max_kb"} - _agent_proper)
 	r := reason.of(rego.metadata.chain(), {"agent": input.agent.name, "field": field})
 }
 
-_agent_fields := {
-	"type": {"string"},
-	"command": {"array", "null"},
-	"stdin": {"string"},
-	"env": {"object", "null"},
-	"env_from": {"array", "null"},
-	"sandbox": {"string"},
-	"memory_mb": {"number"},
-	"output_max_kb": {"number"},
+_agent_proper contains "type" if _agent.type in {"command", "scaffold"}
+
+_agent_proper contains "command" if _agent.type == "scaffold"
+
+_agent_proper contains "command" if {
+	count(_agent.command) > 0
+	_texts(_agent.command)
+}
+
+_agent_proper contains "stdin" if _agent.stdin in {"none", "prompt"}
+
+_agent_proper contains "env" if _texts(_map(_agent.env))
+
+_agent_proper contains "env_from" if _texts(_list(_agent.env_from))
+
+_agent_proper contains "sandbox" if _agent.sandbox in {"required", "off"}
+
+_agent_proper contains field if {
+	some field in ["memory_mb", "output_max_kb"]
+	is_number(_agent[field])
+}
+
+_texts(values) if {
+	every text in values {
+		is_string(text)
+	}
 }
 
 # METADATA
@@ -88,6 +104,7 @@ deny contains r if {
 _verification(name) := {"name": name, "command": known.command, "timeout_seconds": known.timeout_seconds} if {
 	known := _values.verify[name]
 	is_array(known.command)
+	_texts(known.command)
 	is_number(known.timeout_seconds)
 }
 

@@ -42,19 +42,29 @@ _planned := {
 _attempted := {
 	"attempt": {
 		["attempt", "id"]: {"string"},
-		["attempt", "task_id"]: {"string"},
 		["attempt", "target"]: {"string"},
 		["attempt", "state"]: {"string"},
-		["attempt", "digest"]: {"string"},
-		["attempt", "base_commit"]: {"string"},
-		["attempt", "agent"]: {"string"},
+	},
+	"started": {
 		["attempt", "instance"]: {"string"},
 		["attempt", "start_deadline_us"]: {"number"},
-		["attempt", "deadline_us"]: {"number"},
+	},
+	"run": {
+		["attempt", "agent"]: {"string"},
+		["attempt", "start_deadline_us"]: {"number"},
+	},
+	"deadline": {["attempt", "deadline_us"]: {"number"}},
+	"pushing": {
+		["attempt", "base_commit"]: {"string"},
 		["attempt", "push_attempts"]: {"number"},
 		["attempt", "has_push_intent"]: {"boolean"},
+	},
+	"opening": {
 		["attempt", "pushed_commit"]: {"string"},
 		["attempt", "probe"]: {"boolean"},
+		["state", "circuit", "state"]: {"string"},
+	},
+	"task": {
 		["attempt", "task", "scope"]: {"string"},
 		["attempt", "task", "allowed_paths"]: {"array"},
 		["attempt", "task", "dependencies"]: {"array"},
@@ -75,11 +85,11 @@ _attempted := {
 		["attempt", "lease", "known"]: {"boolean"},
 		["attempt", "lease", "live"]: {"boolean"},
 	},
-	"circuit": {["state", "circuit", "state"]: {"string"}},
 	"end": {
 		["time", "now_us"]: {"number"},
-		["attempt", "lease", "known"]: {"boolean"},
-		["attempt", "lease", "live"]: {"boolean"},
+		["attempt", "task_id"]: {"string"},
+		["attempt", "digest"]: {"string"},
+		["attempt", "probe"]: {"boolean"},
 		["state", "circuit", "state"]: {"string"},
 		["state", "circuit", "consecutive"]: {"number"},
 		["state", "circuit", "infrastructure"]: {"number"},
@@ -122,7 +132,12 @@ _asked := {
 	},
 	"finish": {["request", "outcome"]: {"string"}},
 	"lost": {["request", "observed"]: {"string"}},
-	"expire": {["request", "why"]: {"string"}},
+	"expire": {
+		["request", "why"]: {"string"},
+		["attempt", "start_deadline_us"]: {"number"},
+		["attempt", "lease", "known"]: {"boolean"},
+		["attempt", "lease", "live"]: {"boolean"},
+	},
 	"summary": {["request", "summary_length"]: {"number"}},
 	"events": {
 		["request", "types"]: {"array"},

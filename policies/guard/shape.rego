@@ -47,6 +47,23 @@ _applies("task_now") if {
 
 _applies("fetch") if not _plain_fetch
 
+# reads are the parts and fields of the question that an action's rules read.
+reads(action) := {path | some group in _groups[action]; some path, _ in _fields[group]} | {path | some fact in object.get(_needs, action, set()); some path in _fact_fields[fact]}
+
+_fact_fields := {
+	"config": {["config", "state"], ["config", "values", "autonomy_enabled"]},
+	"config_grace": {["config", "state"], ["config", "values", "autonomy_enabled"]},
+	"halt": {["halt", "known"], ["halt", "all"], ["halt", "target"]},
+	"clock": {["time", "now_us"], ["time", "clock", "known"], ["time", "clock", "behind_seconds"]},
+	"lease": {["attempt", "lease", "known"], ["attempt", "lease", "live"]},
+	"task": {["task_now", "known"], ["task_now", "present"]},
+	"backlog": {["backlog"], ["mirror"], ["config", "values", "limits", "fact_max_age_seconds"]},
+	"forge": {["forge"], ["config", "values", "limits", "fact_max_age_seconds"]},
+	"forge_now": {["forge"]},
+	"target_policy": {["target_policy"]},
+	"task_known": set(),
+}
+
 _conditional := {
 	"plan_config", "start_config", "run_config", "heartbeat_config", "push_config",
 	"backlog", "forge", "push", "task_now", "fetch",
@@ -62,17 +79,17 @@ dry_push if {
 
 _groups := {
 	"cycle.plan": ["subject", "target", "plan", "plan_config", "backlog", "forge"],
-	"attempt.start": ["subject", "target", "attempt", "task_now", "start_config"],
-	"agent.run": ["subject", "target", "attempt", "task_now", "run_config", "agent"],
-	"attempt.heartbeat": ["subject", "target", "attempt", "task_now", "heartbeat_config"],
+	"attempt.start": ["subject", "target", "attempt", "task", "task_now", "started", "start_config"],
+	"agent.run": ["subject", "target", "attempt", "task", "task_now", "run", "run_config", "agent"],
+	"attempt.heartbeat": ["subject", "target", "attempt", "task", "task_now", "deadline", "heartbeat_config"],
 	"repository.fetch": ["subject", "target", "fetch"],
-	"change.push": ["subject", "target", "attempt", "task_now", "push_config", "push", "changes"],
+	"change.push": ["subject", "target", "attempt", "task", "task_now", "deadline", "pushing", "push_config", "push", "changes"],
 	"attempt.evidence": ["subject", "target", "attempt"],
 	"artifact.put": ["subject", "target", "attempt", "artifact"],
 	"attempt.finish": ["subject", "target", "attempt", "end", "finish"],
 	"attempt.lost": ["subject", "target", "attempt", "end", "lost"],
 	"attempt.expire": ["subject", "target", "attempt", "end", "expire"],
-	"pull_request.open": ["subject", "target", "attempt", "task_now", "circuit", "summary"],
+	"pull_request.open": ["subject", "target", "attempt", "task", "task_now", "deadline", "opening", "summary"],
 	"pull_request.annotate": ["subject", "target"],
 	"event.append": ["subject", "events"],
 	"route.read": ["subject", "route"],

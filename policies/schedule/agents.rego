@@ -20,6 +20,8 @@ agent_of(name) := name if name != ""
 
 agent_of("") := default_agent
 
+_known(agent) if is_object(_agents[agent])
+
 # selectable: whoever names the default chooses nothing.
 selectable(agent) if _agents[agent].task_selectable == true
 
@@ -46,7 +48,7 @@ _of_class["no_agent"] := {class: {"schedule.no_agent": r} | some class, like in 
 _of_class["unknown_agent"] := {class: {"schedule.unknown_agent": reason.of(chain, {"agent": agent})} |
 	some class, like in _classes
 	agent := agent_of(like.agent)
-	not _agents[agent]
+	not _known(agent)
 } if {
 	chain := rego.metadata.chain()
 }
@@ -61,7 +63,7 @@ _of_class["unknown_agent"] := {class: {"schedule.unknown_agent": reason.of(chain
 _of_class["not_selectable"] := {class: {"schedule.agent_not_selectable": reason.of(chain, {"agent": agent})} |
 	some class, like in _classes
 	agent := agent_of(like.agent)
-	_agents[agent]
+	_known(agent)
 	not selectable(agent)
 } if {
 	chain := rego.metadata.chain()

@@ -97,4 +97,4 @@ _of_class["verify"] := {class: {sprintf("schedule.unknown_verify %v", [v]): reas
 	chain := rego.metadata.chain()
 }
 
-_verifications := {v | some v, _ in input.config.values.verify}
+_verifications := {v | some v, known in input.config.values.verify; is_object(known)}
