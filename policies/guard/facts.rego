@@ -96,9 +96,16 @@ _facts["backlog"] := _backlog_fact
 
 _facts["forge"] := input.forge
 
-_age_limits["backlog"] := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], 0) if "backlog" in needs
+# Without values of the config, its own rules deny.
+_age_limits["backlog"] := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], 0) if {
+	"backlog" in needs
+	_has_values
+}
 
-_age_limits["forge"] := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], 0) if "forge" in needs
+_age_limits["forge"] := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], 0) if {
+	"forge" in needs
+	_has_values
+}
 
 _age_limits["forge"] := _forge_now_seconds if "forge_now" in needs
 

@@ -56,6 +56,3 @@ told(text) := text if {
 told(text) := "no reason is given" if not is_string(text)
 
 told("") := "no reason is given"
-
-# first keeps the reasons of a set small: the first n in order.
-first(reasons, n) := array.slice([r | some r in reasons], 0, n)

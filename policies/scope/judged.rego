@@ -93,7 +93,8 @@ _reserved := entries(input.attempt.task.allowed_paths)
 
 _present := entries(input.task_now.task.allowed_paths)
 
-_scopes := {input.attempt.task.scope, input.task_now.task.scope}
+# The scopes of the task, as it was reserved and as it is now.
+_scopes := {s | s := input.attempt.task.scope} | {s | s := input.task_now.task.scope}
 
 # The operations with the modes that go with them.
 _plain_changes := ({{"op": "add", "new_mode": new} | some new in _file_modes} | {{"op": "modify", "old_mode": old, "new_mode": new} | some old in _modes; some new in _file_modes}) | {{"op": "delete", "old_mode": old} | some old in _modes}
