@@ -23,6 +23,7 @@ test_no_other_role_stops_or_resumes if {
 	every role in ["scheduler", "reader", "ingest", "attempt", "gateway"] {
 		every action in ["autonomy.halt", "autonomy.resume", "circuit.reset", "task.retry", "token.create", "journal.prune"] {
 			"access.role" in _codes(fixture.by(role, action, {"role": "reader"}))
+			not _may(fixture.by(role, action, {"role": "reader"}))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package leviathan.delivery
 
 import rego.v1
 
+import data.leviathan.limits
 import data.leviathan.reason
 
 # How long after its timeout an attempt may still verify and deliver; the same
@@ -59,7 +60,7 @@ deny contains r if {
 	input.action in {"attempt.start", "agent.run"}
 	input.attempt.state == "reserved"
 	not _before_deadline
-	r := reason.of(rego.metadata.chain(), {"deadline": _instant(object.get(input.attempt, "start_deadline_us", 0))})
+	r := reason.of(rego.metadata.chain(), {"deadline": limits.instant(object.get(input.attempt, "start_deadline_us", 0))})
 }
 
 _before_deadline if input.time.now_us <= input.attempt.start_deadline_us
@@ -103,11 +104,7 @@ deny contains r if {
 	input.action in {"attempt.heartbeat", "change.push", "pull_request.open"}
 	input.attempt.state in {"running", "pushed"}
 	not _in_time
-	r := reason.of(rego.metadata.chain(), {"deadline": _instant(object.get(input.attempt, "deadline_us", 0))})
+	r := reason.of(rego.metadata.chain(), {"deadline": limits.instant(object.get(input.attempt, "deadline_us", 0))})
 }
 
 _in_time if input.time.now_us <= input.attempt.deadline_us + _overtime_us
-
-_instant(us) := time.format(us * 1000) if is_number(us)
-
-_instant(us) := "an unknown time" if not is_number(us)

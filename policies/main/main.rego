@@ -32,11 +32,7 @@ decision := {
 
 # _against are all the reasons of all packages; a package that the action does
 # not concern has none.
-_against := ((access.deny | guard.deny) | (limits.deny | delivery.deny)) | (scope.reasons | _problems)
-
-default _problems := set()
-
-_problems := delivery.problems
+_against := ((access.deny | guard.deny) | (limits.deny | delivery.deny)) | (scope.reasons | delivery.problems)
 
 # allow needs both: the word of the action's own package, and no reason against.
 default allow := false

@@ -85,8 +85,6 @@ _fine := [i |
 
 _mode_fields := ["op", "old_mode", "new_mode"]
 
-default _common_dirs := []
-
 _common_dirs := [d | some d in common(prefixes.dirs, common(_reserved.dirs, _present.dirs))]
 
 _reserved := entries(input.attempt.task.allowed_paths)

@@ -233,6 +233,16 @@ test_a_tasks_path_must_agree_with_the_targets_policy if {
 	_in_plan("docs/a.md", {"known": true, "state": "valid", "values": {"allowed_paths": {"code": ["**"]}}}) == {"scope.not_in_target_policy"}
 }
 
+test_a_folder_that_a_glob_of_the_targets_policy_may_reach_passes if {
+	_in_plan("docs/a/", {"known": true, "state": "valid", "values": {"allowed_paths": ["docs/*/x.md"]}}) == set()
+}
+
+test_a_folder_is_forbidden_when_all_below_it_is if {
+	_in_plan("docs/a/", {"known": true, "state": "valid", "values": {"forbidden_paths": ["docs/a/**"]}}) == {"scope.forbidden"}
+	_in_plan("docs/a/", {"known": true, "state": "valid", "values": {"forbidden_paths": ["docs/"]}}) == {"scope.forbidden"}
+	_in_plan("docs/a/", {"known": true, "state": "valid", "values": {"forbidden_paths": ["docs/a/*.md"]}}) == set()
+}
+
 test_no_other_action_has_reasons_here if {
 	scope.reasons == set() with input as fixture.heartbeat
 	scope.judged == [] with input as fixture.heartbeat

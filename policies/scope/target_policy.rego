@@ -45,18 +45,8 @@ _allowed_of(scope) := object.get(_target.allowed_paths, scope, []) if is_object(
 path_reasons[j.key] contains r if {
 	some j in judged
 	some pattern in _forbidden
-	_forbids(pattern, j)
+	matches(pattern, j.literal)
 	r := reason.of(rego.metadata.chain(), {"path": j.path, "pattern": pattern})
-}
-
-_forbids(pattern, j) if matches(pattern, j.literal)
-
-# An entry that names a folder is forbidden when all below it is.
-_forbids(pattern, j) if {
-	not j.change
-	endswith(j.literal, "/")
-	some dir in _dirs([pattern])
-	startswith(j.literal, dir)
 }
 
 # METADATA
