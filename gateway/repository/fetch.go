@@ -249,7 +249,11 @@ func (m *Mirror) receiveFetched(ctx context.Context, body io.Reader) (*pack, err
 		if kind != pktData || line != "NAK" && !strings.HasPrefix(line, "ACK ") {
 			return nil, errPkt
 		}
-		break
+		// Git acknowledges the first commit that is common, and then the
+		// parent of it once more if that was told as well.
+		if next, err := pkts.r.Peek(5); err != nil || next[4] != 'A' {
+			break
+		}
 	}
 	dir := filepath.Join(m.dir, "objects/pack")
 	f, err := os.CreateTemp(dir, ".tmp-fetch-")
