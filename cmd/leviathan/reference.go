@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,23 +11,42 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"leviathan/gateway/engine"
+	"leviathan/gateway/server"
+	"leviathan/policies"
 )
 
-// referenceFile is the name of the reference in the folder of documents.
-const referenceFile = "cli.md"
+// generated are the pages of docs/ that are made from what they describe.
+func generated(ctx context.Context, root *cobra.Command) (map[string][]byte, error) {
+	snapshot, err := engine.LoadFS(ctx, policies.FS, engine.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{
+		"cli.md":      referenceOf(root),
+		"api.md":      routesOf(server.Routes(), server.Kinds()),
+		"policies.md": codesOf(snapshot.Codes(), engine.Failures()),
+	}, nil
+}
 
-// reference writes the reference of the command line from the commands
-// themselves. It is for who builds Leviathan, so it is hidden.
+// reference writes the generated pages. It is for who builds Leviathan, so it
+// is hidden.
 func (o operator) reference() *cobra.Command {
 	return &cobra.Command{
 		Use:    "docs DIR",
-		Short:  "Write the reference of the command line to DIR/" + referenceFile,
+		Short:  "Write the generated pages of the documentation to DIR",
 		Hidden: true,
 		Args:   named("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name := filepath.Join(args[0], referenceFile)
-			if err := os.WriteFile(name, referenceOf(cmd.Root()), 0o644); err != nil {
-				return fmt.Errorf("writing the reference: %w", err)
+			pages, err := generated(cmd.Context(), cmd.Root())
+			if err != nil {
+				return err
+			}
+			for name, page := range pages {
+				if err := os.WriteFile(filepath.Join(args[0], name), page, 0o644); err != nil {
+					return fmt.Errorf("writing a page: %w", err)
+				}
 			}
 			return nil
 		},

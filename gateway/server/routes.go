@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -20,7 +21,7 @@ type route struct {
 	path   string
 	// action is what the handler asks the door. Rows with route.read are
 	// decided here, before the handler; all others by the handler, which knows
-	// the resource. An empty action is for the open list of wire.md alone.
+	// the resource. An empty action is for the rows that are open.
 	action  string
 	body    int64         // limit of the request body in bytes; 0 means no body
 	timeout time.Duration // 0 means the default
@@ -37,10 +38,14 @@ const (
 	gitTimeout     = 15 * time.Minute
 )
 
-// open marks the rows that need no token: the open list of wire.md.
-const open = ""
+const (
+	// open marks the rows that need no token.
+	open = ""
+	// anyAction marks the rows whose body names the action.
+	anyAction = "*"
+)
 
-// routes is the table. The order is that of wire.md.
+// routes is the table. The order is that of the documents.
 func routes() []route {
 	const read = gateway.ActionRouteRead
 	return []route{
@@ -50,8 +55,8 @@ func routes() []route {
 		{"GET", "/.well-known/jwks.json", open, 0, 0, (*Server).jwks, "public keys of attempt tokens"},
 		{"GET", "/metrics", read, 0, 0, (*Server).serveMetrics, "Prometheus metrics"},
 
-		{"POST", "/access/v1/evaluation", "*", 1 * mib, 0, (*Server).evaluate, "ask one question; a dry run"},
-		{"POST", "/access/v1/evaluations", "*", 4 * mib, 0, (*Server).evaluateBatch, "ask several questions; dry runs"},
+		{"POST", "/access/v1/evaluation", anyAction, 1 * mib, 0, (*Server).evaluate, "ask one question; a dry run"},
+		{"POST", "/access/v1/evaluations", anyAction, 4 * mib, 0, (*Server).evaluateBatch, "ask several questions; dry runs"},
 
 		{"POST", "/v1/targets/{target}/cycle", gateway.ActionCyclePlan, 64 * kib, cycleTimeout, (*Server).cycle, "plan the backlog and reserve attempts"},
 		{"GET", "/v1/targets/{target}/tasks", read, 0, 0, (*Server).listTasks, "the backlog, and why each task is not running"},
@@ -127,7 +132,11 @@ func (s *Server) serve(row route) http.Handler {
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		if err := s.handle(row, rec, r); err != nil {
 			if rec.wrote {
-				s.log.Warn("answer broken off", "path", row.path, "error", err)
+				level := slog.LevelWarn
+				if r.Context().Err() != nil {
+					level = slog.LevelDebug // the client went away, or its time was over
+				}
+				s.log.Log(r.Context(), level, "answer broken off", "path", row.path, "error", err)
 			} else {
 				s.writeProblem(rec, r, err)
 			}
