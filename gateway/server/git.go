@@ -173,9 +173,12 @@ func (s *Server) gitReceivePack(w http.ResponseWriter, r *http.Request, p princi
 	if err != nil {
 		return err
 	}
-	// One push of a target at a time: quarantine and forward share its disk.
-	t.push.Lock()
-	defer t.push.Unlock()
+	// One push of an attempt at a time, or one worker could fill the disk with
+	// quarantines. Others are not kept waiting while a slow one sends.
+	if _, busy := t.pushing.LoadOrStore(a.ID, true); busy {
+		return &gateway.Error{Kind: gateway.Conflict, Code: "attempt.push_under_way", Detail: "attempt.push_under_way: another push of this attempt is under way"}
+	}
+	defer t.pushing.Delete(a.ID)
 	push, err := mirror.Receive(r.Context(), body, limits)
 	w.Header().Set("Content-Type", "application/x-git-receive-pack-result")
 	w.Header().Set("Cache-Control", "no-cache")
@@ -191,6 +194,8 @@ func (s *Server) gitReceivePack(w http.ResponseWriter, r *http.Request, p princi
 			s.log.Warn("discarding a quarantine", "target", id, "error", err)
 		}
 	}()
+	t.push.Lock()
+	defer t.push.Unlock()
 	verdict := s.judge(r.Context(), t, p, a, push, err)
 	s.metrics.gitBytes.Add(float64(push.PackBytes()))
 	return push.Report(w, verdict.ok, verdict.code, verdict.lines)
@@ -240,7 +245,14 @@ func (s *Server) judge(ctx context.Context, t *target, p principal, a *journal.A
 		s.log.Error("receiving a push", "attempt", a.ID, "error", received)
 		return failed("unknown.quarantine", errors.New("the push could not be checked; the gateway's log says why"), "")
 	}
-	if a.PushedCommit != "" && a.PushedCommit == push.New() {
+	// Another push of this attempt may have ended since the token was read.
+	if now, ok, err := s.journal.Attempt(ctx, a.ID); err != nil || !ok {
+		s.log.Error("reading the attempt of a push", "attempt", a.ID, "error", err)
+		return failed("unknown.unrecorded", errors.New("the attempt could not be read, so the answer is no"), "")
+	} else {
+		a = now
+	}
+	if a.PushedCommit != "" && a.PushedCommit == push.New() && push.Ref() == "refs/heads/"+a.Branch {
 		return verdict{ok: true, lines: []string{"already forwarded"}}
 	}
 	s.refresh(ctx, t)
@@ -372,8 +384,15 @@ func (s *Server) forward(ctx context.Context, t *target, a *journal.Attempt, d *
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), effectLimit)
 	defer cancel()
 	err := push.Forward(ctx)
-	if gateway.KindOf(err) == gateway.Unknown && err != nil {
-		err = s.settlePush(ctx, t, a, push.Ref(), push.New(), err)
+	if err != nil && gateway.KindOf(err) == gateway.Unknown {
+		shown, known := s.settlePush(ctx, t, push.Ref(), push.New())
+		if !known { // the intent stays, and the clockwork asks again
+			s.log.Warn("forwarding a push ended unclear", "attempt", a.ID, "decision", d.ID, "error", err)
+			return failed("unknown.upstream", err, d.ID)
+		}
+		if shown {
+			err = nil
+		}
 	}
 	if err != nil {
 		code := "unknown.upstream"
@@ -395,18 +414,21 @@ func (s *Server) forward(ctx context.Context, t *target, a *journal.Attempt, d *
 	return verdict{ok: true, lines: []string{"decision " + string(d.ID)}}
 }
 
-// settlePush asks the upstream what became of a push that ended unclear. Nil
-// means that the commit is there; an error that it is not, or nobody knows.
-func (s *Server) settlePush(ctx context.Context, t *target, a *journal.Attempt, ref string, head gateway.OID, cause error) error {
+// settleLimit is how long the upstream may take to say what became of a push.
+const settleLimit = 10 * time.Second
+
+// settlePush asks the upstream what became of a push that ended unclear:
+// whether the commit is shown, if that can be known. It has time of its own,
+// since the push may have used up all that it had.
+func (s *Server) settlePush(ctx context.Context, t *target, ref string, head gateway.OID) (shown, known bool) {
 	mirror, _, ok := t.opened()
 	if !ok {
-		return cause
+		return false, false
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleLimit)
+	defer cancel()
 	at, err := mirror.UpstreamRef(ctx, ref)
-	if err == nil && at == head {
-		return nil
-	}
-	return cause
+	return err == nil && at == head, err == nil
 }
 
 // receipt appends what was seen of a push, once. An attempt that ended

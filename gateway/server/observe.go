@@ -239,6 +239,11 @@ func (s *Server) recordEnded(tx *journal.Tx, t *target, pr forge.PullRequest) er
 	if err != nil || !ok || !holdsSlot(a.PullRequest) {
 		return err // seen by an earlier observation
 	}
+	if a.PullRequest.State == gateway.PullRequestIntended { // its receipt was lost, and a human was quicker than the clockwork
+		if err := createdPull(tx, a, pr, a.PullRequest.Title); err != nil {
+			return err
+		}
+	}
 	if pr.State == gateway.PullRequestClosed {
 		return event(tx, self.id, journal.PullClosed{Subject: subject(a), PRNumber: pr.Number, PRURL: pr.URL, How: pr.How})
 	}

@@ -36,7 +36,17 @@ func (s *Server) openPullRequest(w http.ResponseWriter, r *http.Request, p princ
 		return writeJSON(w, http.StatusOK, pullResult(a, a.PullRequest.DecisionID)) // asked again after a lost reply
 	}
 	t := s.lookup(a.Target)
-	s.observe(r.Context(), t)
+	if p.attempt == a.ID || p.role == gateway.RoleOperator { // others cause no traffic; the policy answers them
+		s.observe(r.Context(), t)
+	}
+	t.pull.Lock()
+	defer t.pull.Unlock()
+	if a, err = s.subjectAttempt(r); err != nil {
+		return err
+	}
+	if a.State == gateway.Proposed && p.attempt == a.ID { // opened while this request waited
+		return writeJSON(w, http.StatusOK, pullResult(a, a.PullRequest.DecisionID))
+	}
 	title := forge.Title(a.Task)
 	q := about(gateway.ActionPullRequestOpen, p, a)
 	q.request = map[string]int{"summary_length": utf8.RuneCountInString(req.Summary)}
@@ -95,6 +105,10 @@ func (s *Server) propose(ctx context.Context, t *target, d *decided, title, summ
 	}
 	s.changed(t.id)
 	after, _, err := s.journal.Attempt(ctx, a.ID)
+	if err == nil && (after == nil || after.PullRequest == nil) {
+		err = &gateway.Error{Kind: gateway.Unknown, DecisionID: d.ID, RetryAfter: 5 * time.Second,
+			Detail: "the pull request was taken for void while it was opened; ask again"}
+	}
 	return after, err
 }
 
@@ -105,9 +119,7 @@ func (s *Server) recordPull(ctx context.Context, a *journal.Attempt, pr forge.Pu
 		if err != nil || !ok || now.PullRequest == nil || now.PullRequest.State != gateway.PullRequestIntended {
 			return err
 		}
-		payload := journal.PullCreated{Subject: subject(a), PRNumber: pr.Number, PRURL: pr.URL,
-			BranchName: pr.Branch, CommitSHA: pr.Head, Title: title, State: string(gateway.PullRequestOpen)}
-		if err := event(tx, self.id, payload); err != nil || d == nil {
+		if err := createdPull(tx, a, pr, title); err != nil || d == nil {
 			return err
 		}
 		var follows struct {
@@ -118,4 +130,10 @@ func (s *Server) recordPull(ctx context.Context, a *journal.Attempt, pr forge.Pu
 		}
 		return s.changeCircuit(tx, d, follows.Circuit)
 	})
+}
+
+// createdPull appends the receipt of a pull request.
+func createdPull(tx *journal.Tx, a *journal.Attempt, pr forge.PullRequest, title string) error {
+	return event(tx, self.id, journal.PullCreated{Subject: subject(a), PRNumber: pr.Number, PRURL: pr.URL,
+		BranchName: pr.Branch, CommitSHA: pr.Head, Title: title, State: string(gateway.PullRequestOpen)})
 }

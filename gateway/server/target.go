@@ -23,6 +23,9 @@ type target struct {
 	id     gateway.TargetID
 	leases leases
 	push   sync.Mutex // one push is decided and forwarded at a time
+	pull   sync.Mutex // one pull request is decided and opened at a time
+	// pushing has the attempts whose push is being received.
+	pushing sync.Map
 
 	mu       sync.Mutex // guards the four below
 	upstream string     // the URL that mirror and forge were opened for

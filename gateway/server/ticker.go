@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"leviathan/gateway"
@@ -66,6 +68,7 @@ func (s *Server) expire(ctx context.Context) error {
 		return err
 	}
 	now := s.now()
+	var failures []error // one that cannot be ended keeps no other alive
 	for _, a := range live {
 		why := ""
 		if until := s.lookup(a.Target).leases.until(a.ID); a.State.Leased() && !until.IsZero() && now.After(until) {
@@ -79,14 +82,14 @@ func (s *Server) expire(ctx context.Context) error {
 		q := about(gateway.ActionAttemptExpire, self, a)
 		q.request = map[string]string{"why": why}
 		d, _, err := s.finishNow(ctx, q, map[string]string{"lease": "no heartbeat within the lease", "start_deadline": "no worker started it in time"}[why])
-		if err != nil {
-			return err
+		if err == nil {
+			err = d.refusal()
 		}
-		if err := d.refusal(); err != nil {
-			s.log.Warn("an attempt that is out of time was not expired", "attempt", a.ID, "error", err)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("attempt %s, out of time: %w", a.ID, err))
 		}
 	}
-	return nil
+	return errors.Join(failures...)
 }
 
 // settleIntents observes what became of effects that were decided and have no
@@ -159,31 +162,37 @@ func (s *Server) settlePullIntent(ctx context.Context, a *journal.Attempt) {
 		return
 	}
 	t := s.lookup(a.Target)
+	if !t.pull.TryLock() {
+		return // being opened right now, and the receipt follows
+	}
+	defer t.pull.Unlock()
 	_, fg, err := s.open(ctx, t, cfg)
 	if err != nil {
 		return
 	}
-	seen, err := fg.Observe(ctx, cfg.TargetBranch, nil)
+	seen, err := fg.Observe(ctx, cfg.TargetBranch, []forge.Known{{Attempt: a.ID, Head: a.PullRequest.Commit, BaseCommit: a.BaseCommit}})
 	if err != nil {
 		s.log.Warn("an intended pull request cannot be observed", "attempt", a.ID, "error", err)
 		return
 	}
-	for _, pr := range seen.Unlisted {
-		if pr.Attempt == a.ID {
-			if err := s.recordPull(ctx, a, pr, forge.Title(a.Task), nil); err != nil {
-				s.log.Error("settling a pull request", "attempt", a.ID, "error", err)
-			}
-			return
-		}
-	}
-	err = s.journal.Commit(ctx, func(tx *journal.Tx) error {
-		now, ok, err := tx.Attempt(a.ID)
-		if err != nil || !ok || now.PullRequest == nil || now.PullRequest.State != gateway.PullRequestIntended {
-			return err
-		}
-		return event(tx, self.id, journal.PullVoided{Subject: subject(a), Reason: "the forge does not show it"})
-	})
+	err = s.journal.Commit(ctx, func(tx *journal.Tx) error { return s.settlePull(tx, t, a, seen.Known) })
 	if err != nil {
-		s.log.Error("voiding a pull request", "attempt", a.ID, "error", err)
+		s.log.Error("settling a pull request", "attempt", a.ID, "error", err)
 	}
+}
+
+// settlePull writes what the forge showed of an intended pull request: the
+// receipt, and its end where a human was quicker; or that there is none.
+func (s *Server) settlePull(tx *journal.Tx, t *target, a *journal.Attempt, seen []forge.PullRequest) error {
+	now, ok, err := tx.Attempt(a.ID)
+	if err != nil || !ok || now.PullRequest == nil || now.PullRequest.State != gateway.PullRequestIntended {
+		return err
+	}
+	switch {
+	case len(seen) == 0:
+		return event(tx, self.id, journal.PullVoided{Subject: subject(a), Reason: "the forge does not show it"})
+	case seen[0].State == gateway.PullRequestOpen:
+		return createdPull(tx, a, seen[0], now.PullRequest.Title)
+	}
+	return s.recordEnded(tx, t, seen[0])
 }
