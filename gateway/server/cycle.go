@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -63,7 +64,9 @@ func (s *Server) cycle(w http.ResponseWriter, r *http.Request, p principal) erro
 		return gateway.Errorf(gateway.NotFound, "no config names target %q; GET /v1/autonomy/status lists those that are loaded", id)
 	}
 	t := s.lookup(id)
-	s.observe(r.Context(), t)
+	if p.role == gateway.RoleScheduler || p.role == gateway.RoleOperator { // others cause no traffic; the policy answers them
+		s.observe(r.Context(), t)
+	}
 	result := gateway.CycleResult{CycleID: ulid.Make().String(), Target: id, HeadCommit: t.facts().head}
 	d, err := s.decide(r.Context(), question{action: gateway.ActionCyclePlan, by: p, target: id,
 		resource: gateway.Entity{Type: "target", ID: string(id)}, request: req,
@@ -71,11 +74,20 @@ func (s *Server) cycle(w http.ResponseWriter, r *http.Request, p principal) erro
 	if err != nil {
 		return err
 	}
+	if notAllowedToAsk(d) {
+		return d.refusal()
+	}
 	result.DecisionID, result.Reasons = d.ID, d.Reasons
 	if err := s.fillCycle(r.Context(), t, d, &result); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, result)
+}
+
+// notAllowedToAsk reports whether a plan was denied because of who asks. That
+// is no outcome of a cycle, and says nothing about the backlog.
+func notAllowedToAsk(d *decided) bool {
+	return slices.ContainsFunc(d.Reasons, func(r gateway.Reason) bool { return strings.HasPrefix(r.Code, "access.") })
 }
 
 // outcome is what one word says about a plan.
@@ -94,23 +106,30 @@ func outcome(d *decided, reserved int) string {
 // reserve is the effect of a plan: attempts that the policy reserved, tasks
 // that it blocked, and the fact that a cycle happened.
 func (s *Server) reserve(tx *journal.Tx, t *target, d *decided, result *gateway.CycleResult) error {
+	if notAllowedToAsk(d) {
+		return nil
+	}
 	var plan planObligations
 	if err := d.obligations(&plan); err != nil {
 		return err
 	}
-	cfg := s.targets.Check(t.id).Config
+	cfg, seen := s.targets.Check(t.id), t.facts()
 	reserved := []gateway.AttemptID{}
 	if d.Allow {
-		if err := s.registerTarget(tx, t, d, cfg); err != nil {
+		if !sameGround(d, cfg, seen) {
+			return errMoved // a reservation is made of what was judged, and of nothing newer
+		}
+		result.HeadCommit = seen.head
+		if err := s.registerTarget(tx, t, d, cfg.Config); err != nil {
 			return err
 		}
 		for _, id := range plan.Block {
-			if err := s.block(tx, t, d, id); err != nil {
+			if err := s.block(tx, t, d, seen, id); err != nil {
 				return err
 			}
 		}
 		for _, planned := range plan.Reserve {
-			id, err := s.create(tx, t, d, cfg, planned)
+			id, err := s.create(tx, t, d, cfg.Config, seen, planned)
 			if err != nil {
 				return err
 			}
@@ -120,6 +139,28 @@ func (s *Server) reserve(tx *journal.Tx, t *target, d *decided, result *gateway.
 	result.Outcome = outcome(d, len(reserved))
 	return event(tx, d.by, journal.CycleCompleted{Subject: journal.Subject{TargetID: t.id}, CycleID: result.CycleID, DecisionID: d.ID,
 		HeadCommit: result.HeadCommit, Outcome: result.Outcome, Reserved: reserved, Skipped: len(plan.Skip)})
+}
+
+// sameGround reports whether config and backlog are still those that the
+// decision was made on.
+func sameGround(d *decided, cfg autonomy.State, seen *facts) bool {
+	same := 0
+	for _, part := range d.input {
+		switch part.Name {
+		case "backlog":
+			if part.Digest == seen.backlogPart.Digest {
+				same++
+			}
+		case "config":
+			var told struct {
+				Digest string `json:"digest"`
+			}
+			if json.Unmarshal(part.JSON, &told) == nil && cfg.Valid && cfg.Config != nil && told.Digest == cfg.Digest {
+				same++
+			}
+		}
+	}
+	return same == 2
 }
 
 // registerTarget journals a target when it is first governed.
@@ -141,8 +182,8 @@ func (s *Server) meet(tx *journal.Tx, t *target, d *decided, task gateway.Task) 
 		Dependencies: task.Dependencies, Status: task.Status})
 }
 
-func (s *Server) block(tx *journal.Tx, t *target, d *decided, id gateway.TaskID) error {
-	task, ok := t.facts().tasks[id]
+func (s *Server) block(tx *journal.Tx, t *target, d *decided, seen *facts, id gateway.TaskID) error {
+	task, ok := seen.tasks[id]
 	if !ok {
 		return gateway.Errorf(gateway.InternalError, "the policy blocks task %q, which is not in the backlog", id)
 	}
@@ -153,8 +194,7 @@ func (s *Server) block(tx *journal.Tx, t *target, d *decided, id gateway.TaskID)
 }
 
 // create reserves one attempt.
-func (s *Server) create(tx *journal.Tx, t *target, d *decided, cfg *autonomy.Config, planned plannedAttempt) (gateway.AttemptID, error) {
-	seen := t.facts()
+func (s *Server) create(tx *journal.Tx, t *target, d *decided, cfg *autonomy.Config, seen *facts, planned plannedAttempt) (gateway.AttemptID, error) {
 	task, ok := seen.tasks[planned.TaskID]
 	if !ok {
 		return "", gateway.Errorf(gateway.InternalError, "the policy reserves task %q, which is not in the backlog", planned.TaskID)

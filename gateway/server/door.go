@@ -131,7 +131,7 @@ var errMoved = errors.New("the journal moved on")
 func (s *Server) decide(ctx context.Context, q question) (*decided, error) {
 	for round := 0; ; round++ {
 		d, err := s.decideOnce(ctx, &q, round)
-		if errors.Is(err, errMoved) {
+		if errors.Is(err, errMoved) && round < 2*maxRounds {
 			continue
 		}
 		if err != nil {
@@ -278,7 +278,7 @@ func (s *Server) read(r *http.Request, p principal, row route) error {
 	q := question{action: gateway.ActionRouteRead, by: p, resource: gateway.Entity{Type: "route", ID: row.method + " " + row.path},
 		request: map[string]string{"route": row.path, "method": row.method}}
 	vars := fields(r)
-	q.resource.Properties = map[string]any{"attempt": vars["attempt"], "target": vars["target"]}
+	q.resource.Properties = map[string]any{"attempt": vars["attempt"], "target": s.readTarget(r, p, row)}
 	if t := gateway.TargetID(vars["target"]); t != "" && s.knows(t) {
 		q.target = t
 	}

@@ -202,7 +202,7 @@ func (s *Server) lost(w http.ResponseWriter, r *http.Request, p principal) error
 	if err != nil {
 		return err
 	}
-	if !a.State.Live() {
+	if !a.State.Live() && launches(p, a) { // to all others the policy answers
 		return &gateway.Error{Kind: gateway.Conflict, Code: "attempt.ended", Detail: "attempt " + string(a.ID) + " has ended: " + string(a.State)}
 	}
 	q := about(gateway.ActionAttemptLost, p, a)
@@ -215,6 +215,12 @@ func (s *Server) lost(w http.ResponseWriter, r *http.Request, p principal) error
 		return err
 	}
 	return writeJSON(w, http.StatusOK, gateway.FinishResult{AttemptID: a.ID, State: state, DecisionID: d.ID})
+}
+
+// launches reports whether the caller may know how the attempt ended, as one
+// that launches workers for its target.
+func launches(p principal, a *journal.Attempt) bool {
+	return p.role == gateway.RoleOperator || p.role == gateway.RoleScheduler && (p.target == "" || p.target == a.Target)
 }
 
 // reason reads the body of an operator's route; every one needs a reason.
