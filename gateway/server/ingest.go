@@ -34,7 +34,7 @@ func (s *Server) ingest(w http.ResponseWriter, r *http.Request, p principal) err
 		}
 	}
 	result := gateway.IngestResult{BundleID: req.BundleID, Status: "ok"}
-	q := question{action: gateway.ActionEventAppend, by: p, id: p.attempt, target: p.target, resource: gateway.Entity{Type: "event", ID: req.BundleID},
+	q := question{action: gateway.ActionEventAppend, by: p, id: p.attempt, resource: gateway.Entity{Type: "event", ID: req.BundleID},
 		request: eventsPart(req.Events),
 		effect: func(tx *journal.Tx, d *decided) error {
 			if !d.Allow {
@@ -45,6 +45,7 @@ func (s *Server) ingest(w http.ResponseWriter, r *http.Request, p principal) err
 	if q.resource.ID == "" {
 		q.resource.ID = "bundle"
 	}
+	q.target, q.resource.Properties = claimedTarget(p, req.Events)
 	d, err := s.decide(r.Context(), q)
 	if err != nil {
 		return err
@@ -55,14 +56,26 @@ func (s *Server) ingest(w http.ResponseWriter, r *http.Request, p principal) err
 	return writeJSON(w, http.StatusOK, result)
 }
 
+// claimedTarget is the target that the policy judges a bundle by: the token's
+// own, unless an event is about another. The other one is named, not looked
+// up: it is a claim, and may not exist.
+func claimedTarget(p principal, events []gateway.Event) (gateway.TargetID, map[string]any) {
+	if p.target != "" {
+		for _, e := range events {
+			if e.Target != p.target {
+				return "", map[string]any{"target": string(e.Target)}
+			}
+		}
+	}
+	return p.target, nil
+}
+
 // eventsPart is a bundle as the policy sees it: what kinds, about whom.
 func eventsPart(events []gateway.Event) map[string]any {
 	types, attempts := map[string]bool{}, map[string]bool{}
 	for _, e := range events {
 		types[e.EventType] = true
-		if e.AttemptID != "" {
-			attempts[string(e.AttemptID)] = true
-		}
+		attempts[string(e.AttemptID)] = true // "" as well: an attempt has to name itself in each
 	}
 	return map[string]any{"types": sortedKeys(types), "attempts": sortedKeys(attempts)}
 }

@@ -23,6 +23,25 @@ func limitOf(r *http.Request, fallback, most int) (int, error) {
 	return n, nil
 }
 
+// readTarget is the target that a read is about: the one in its path, that of
+// the attempt in its path, or, where the answer is filtered by it, the token's
+// own. A token that is bound to a target reads nothing else.
+func (s *Server) readTarget(r *http.Request, p principal, row route) gateway.TargetID {
+	vars := fields(r)
+	if id := gateway.AttemptID(vars["attempt"]); id.Valid() {
+		if a, ok, err := s.journal.Attempt(r.Context(), id); err == nil && ok {
+			return a.Target
+		}
+	}
+	if boundRoutes[row.path] {
+		return p.target
+	}
+	return gateway.TargetID(vars["target"])
+}
+
+// boundRoutes are the lists that show a bound token its own target alone.
+var boundRoutes = map[string]bool{"/v1/attempts": true, "/v1/autonomy/status": true}
+
 func (s *Server) listAttempts(w http.ResponseWriter, r *http.Request, p principal) error {
 	limit, err := limitOf(r, 50, 1000)
 	if err != nil {

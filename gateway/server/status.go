@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"leviathan/gateway"
@@ -14,13 +15,16 @@ import (
 
 // status says what governs now. It reads the config files and the journal and
 // asks nobody else: facts are shown with the age that they have.
-func (s *Server) status(w http.ResponseWriter, r *http.Request, _ principal) error {
+func (s *Server) status(w http.ResponseWriter, r *http.Request, p principal) error {
 	st := gateway.Status{Version: gateway.Version, PolicyRevision: s.engine.Current().Revision(), PolicyDigest: s.engine.Current().Digest(),
 		PolicyProblem: s.policyProblem(), Clock: "ok", Warnings: append([]string{}, s.warnings...), Targets: []gateway.TargetStatus{}}
 	if behind := s.clockBehind(); behind > clockTolerance {
 		st.Clock = fmt.Sprintf("unknown.clock: the clock is %.0f s behind the last record", behind.Seconds())
 	}
 	all := s.targets.Targets()
+	if p.target != "" { // see boundRoutes
+		all = slices.DeleteFunc(slices.Clone(all), func(cfg autonomy.State) bool { return cfg.ID != p.target })
+	}
 	for _, cfg := range all {
 		one, err := s.targetStatus(r.Context(), cfg)
 		if err != nil {
