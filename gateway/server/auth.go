@@ -90,9 +90,18 @@ type limiters struct {
 // perSecond is the number of evaluations a second of each limited role.
 var perSecond = map[gateway.Role]float64{gateway.RoleAttempt: 10, gateway.RoleReader: 20, gateway.RoleScheduler: 20, gateway.RoleIngest: 10}
 
-// allow takes one evaluation from the token's budget. The operator has no
-// limit.
-func (l *limiters) allow(p principal, now time.Time) error {
+// burst is how many evaluations a token of the role may ask at once.
+func burst(role gateway.Role) int {
+	limit, limited := perSecond[role]
+	if !limited {
+		return maxBatch
+	}
+	return int(2 * limit)
+}
+
+// allow takes n evaluations, at most burst, from the token's budget. The
+// operator has no limit.
+func (l *limiters) allow(p principal, now time.Time, n int) error {
 	limit, limited := perSecond[p.role]
 	if !limited {
 		return nil
@@ -104,10 +113,10 @@ func (l *limiters) allow(p principal, now time.Time) error {
 	}
 	limiter := l.by[p.id]
 	if limiter == nil {
-		limiter = rate.NewLimiter(rate.Limit(limit), int(2*limit))
+		limiter = rate.NewLimiter(rate.Limit(limit), burst(p.role))
 		l.by[p.id] = limiter
 	}
-	reservation := limiter.ReserveN(now, 1)
+	reservation := limiter.ReserveN(now, n)
 	if delay := reservation.DelayFrom(now); delay > 0 {
 		reservation.CancelAt(now)
 		return &gateway.Error{Kind: gateway.RateLimited, RetryAfter: max(delay, time.Second),

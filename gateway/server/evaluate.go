@@ -19,7 +19,7 @@ func (s *Server) evaluate(w http.ResponseWriter, r *http.Request, p principal) e
 	if err := readJSON(r, &asked); err != nil {
 		return err
 	}
-	if err := s.limits.allow(p, s.now()); err != nil {
+	if err := s.limits.allow(p, s.now(), 1); err != nil {
 		return err
 	}
 	d, err := s.dryRun(r.Context(), p, asked)
@@ -167,11 +167,15 @@ func (s *Server) evaluateBatch(w http.ResponseWriter, r *http.Request, p princip
 	default:
 		return &gateway.Error{Kind: gateway.Invalid, Field: "options.evaluations_semantic", Detail: "unknown semantic " + semantic}
 	}
-	if len(req.Evaluations) > maxBatch {
-		return gateway.Errorf(gateway.TooLarge, "a batch has at most %d evaluations", maxBatch)
+	if most := min(maxBatch, burst(p.role)); len(req.Evaluations) > most {
+		return gateway.Errorf(gateway.TooLarge, "a batch has at most %d evaluations with this token", most)
+	}
+	// The whole batch is paid for first: a refusal leaves nothing half done.
+	if err := s.limits.allow(p, s.now(), max(1, len(req.Evaluations))); err != nil {
+		return err
 	}
 	if len(req.Evaluations) == 0 { // a batch without evaluations is one question
-		d, err := s.limitedDryRun(r.Context(), p, req.fill(partialAsk{}))
+		d, err := s.dryRun(r.Context(), p, req.fill(partialAsk{}))
 		if err != nil {
 			return err
 		}
@@ -179,7 +183,7 @@ func (s *Server) evaluateBatch(w http.ResponseWriter, r *http.Request, p princip
 	}
 	answers := []gateway.Evaluation{}
 	for _, e := range req.Evaluations {
-		d, err := s.limitedDryRun(r.Context(), p, req.fill(e))
+		d, err := s.dryRun(r.Context(), p, req.fill(e))
 		if err != nil {
 			return err
 		}
@@ -189,11 +193,4 @@ func (s *Server) evaluateBatch(w http.ResponseWriter, r *http.Request, p princip
 		}
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{"evaluations": answers})
-}
-
-func (s *Server) limitedDryRun(ctx context.Context, p principal, asked gateway.Question) (*decided, error) {
-	if err := s.limits.allow(p, s.now()); err != nil {
-		return nil, err
-	}
-	return s.dryRun(ctx, p, asked)
 }

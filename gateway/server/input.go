@@ -90,7 +90,13 @@ func (b *builder) add(name string, v any) {
 	b.in = append(b.in, part)
 }
 
-func (b *builder) share(part engine.Part) { b.in = append(b.in, part) }
+// share adds a part that was made before. One that never was is left out: the
+// policy denies what it misses, and what does not need it goes on.
+func (b *builder) share(part engine.Part) {
+	if part.Name != "" {
+		b.in = append(b.in, part)
+	}
+}
 
 func (b *builder) shareMade(part engine.Part, err error) {
 	if b.err == nil {

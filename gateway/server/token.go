@@ -168,9 +168,11 @@ func (k *keyring) sign(c attemptClaims) (string, error) {
 }
 
 // verify reads an attempt's token. It says nothing about the attempt's state:
-// the token is an identity, not a lease.
+// the token is an identity, not a lease. Nor does it look at the time of issue:
+// a wall clock that went backwards makes no live attempt a stranger.
 func (k *keyring) verify(token string) (attemptClaims, error) {
 	parsed, err := jwt.Parse([]byte(token), jwt.WithKeySet(k.public, jws.WithRequireKid(true)), jwt.WithValidate(true),
+		jwt.WithResetValidators(true), jwt.WithValidator(jwt.IsExpirationValid()),
 		jwt.WithIssuer(issuer), jwt.WithAudience(issuer), jwt.WithClock(jwt.ClockFunc(k.now)), jwt.WithAcceptableSkew(2*time.Second))
 	if err != nil {
 		return attemptClaims{}, fmt.Errorf("verifying an attempt's token: %w", err)
