@@ -61,11 +61,11 @@ func (s *Server) putArtifact(w http.ResponseWriter, r *http.Request, p principal
 	if r.URL.Query().Get("offset") == "" {
 		offset, err = 0, nil
 	}
-	if err != nil || offset < 0 {
+	if err != nil || offset < 0 || offset > 1<<40 {
 		return &gateway.Error{Kind: gateway.Invalid, Field: "offset", Detail: "offset is a number of bytes"}
 	}
 	data, err := io.ReadAll(r.Body)
-	if errBodyTooLarge(err) || offset+int64(len(data)) > artifactMax {
+	if errBodyTooLarge(err) || err == nil && offset+int64(len(data)) > artifactMax {
 		return gateway.Errorf(gateway.TooLarge, "artifact %s is larger than %d bytes", name, artifactMax)
 	}
 	if err != nil {
@@ -124,6 +124,9 @@ func (s *Server) appendArtifact(a *journal.Attempt, path, name string, offset in
 	defer s.artifactMu.Unlock()
 	if err := s.artifacts.Mkdir(string(a.ID), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return gateway.Artifact{}, fmt.Errorf("creating the artifact folder: %w", err)
+	}
+	if _, err := s.countArtifacts(a.ID, name); err != nil { // again, where nobody else adds one
+		return gateway.Artifact{}, err
 	}
 	f, err := s.artifacts.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

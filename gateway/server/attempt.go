@@ -123,6 +123,8 @@ func (s *Server) begin(ctx context.Context, p principal, a *journal.Attempt, ins
 		if conflict = startedBy(d.attempt, p, instance); conflict != nil || d.attempt.State == gateway.Running {
 			return conflict
 		}
+		// Before the commit: whoever sees the attempt running sees its lease.
+		t.leases.renew(a.ID, lease)
 		return event(tx, d.by, journal.AttemptStarted{Subject: subject(a), Status: gateway.Running, DecisionID: d.ID,
 			Instance: instance, LeaseExpiresAt: gateway.At(lease), Deadline: gateway.At(tx.Now().Add(time.Duration(a.TimeoutSeconds) * time.Second))})
 	}
@@ -130,8 +132,10 @@ func (s *Server) begin(ctx context.Context, p principal, a *journal.Attempt, ins
 	if err != nil {
 		return err
 	}
-	if d.Allow {
-		t.leases.renew(a.ID, lease)
+	if !d.Allow && d.attempt != nil {
+		if conflict := startedBy(d.attempt, p, instance); conflict != nil {
+			return conflict // it was quicker
+		}
 	}
 	return d.refusal()
 }
@@ -192,14 +196,19 @@ func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request, p principal) 
 	q := about(gateway.ActionAttemptHeartbeat, p, a)
 	q.request = struct{}{}
 	until := s.now().Add(time.Duration(a.LeaseSeconds) * time.Second)
+	q.effect = func(tx *journal.Tx, d *decided) error {
+		if progress := clip(req.Progress); d.Allow && progress != "" && progress != d.attempt.Progress {
+			return event(tx, d.by, journal.LeaseRenewed{Subject: subject(a), LeaseExpiresAt: gateway.At(until), Progress: progress})
+		}
+		return nil
+	}
 	d, err := s.decide(r.Context(), q)
 	if err != nil {
 		return err
 	}
 	if d.Allow {
 		t.leases.renew(a.ID, until)
-	}
-	if p.attempt != a.ID {
+	} else if p.attempt != a.ID {
 		return d.refusal()
 	}
 	result := gateway.HeartbeatResult{Action: gateway.Continue, LeaseExpiresAt: gateway.At(until)}
