@@ -19,7 +19,7 @@ gateway_events := {
 	"circuit.opened", "circuit.half_opened", "circuit.closed",
 	"bundle.activated", "bundle.rejected", "violation.detected",
 	"token.created", "token.revoked",
-	"forge.observed", "config.observed", "clock.accepted", "gateway.started",
+	"forge.observed", "config.observed", "clock.accepted", "gateway.started", "refused.evicted",
 }
 
 # What a role may append of these all the same. Ingest and operator may append
