@@ -126,7 +126,14 @@ func (s *Server) Handler() http.Handler { return s.router() }
 // Run is the gateway's own clockwork: it expires leases and settles effects
 // that were decided and never seen. It ends with ctx.
 func (s *Server) Run(ctx context.Context) error {
+	var first sync.WaitGroup
+	for _, cfg := range s.targets.Targets() {
+		if cfg.ID != "" { // looked at once, so that the status shows facts before the first cycle
+			first.Go(func() { s.refresh(ctx, s.lookup(cfg.ID)) })
+		}
+	}
 	s.tick(ctx)
+	first.Wait()
 	return ctx.Err()
 }
 
