@@ -135,6 +135,10 @@ test_a_push_waits_for_the_one_before if {
 	_set(fixture.push, "/attempt/has_push_intent", true) == {"unknown.push_intent"}
 }
 
+test_a_push_changes_something if {
+	_codes(fixture.push_of([])) == {"delivery.no_change"}
+}
+
 test_a_push_is_one_commit_on_the_base if {
 	_set(fixture.push, "/push/commit/parents", [fixture.head]) == {"delivery.parents"}
 	_set(fixture.push, "/push/commit/parents", []) == {"delivery.parents"}

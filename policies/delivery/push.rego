@@ -67,6 +67,19 @@ deny contains r if {
 }
 
 # METADATA
+# title: The push changes nothing
+# description: A commit without a change is no delivery.
+# custom:
+#   code: delivery.no_change
+#   message: "the commit changes nothing"
+#   remedy: "Finish the attempt as failed with no_change."
+deny contains r if {
+	input.action == "change.push"
+	input.changes == []
+	r := reason.fixed(rego.metadata.chain())
+}
+
+# METADATA
 # title: Not one commit on the base
 # description: A delivery is exactly one commit whose only parent is the attempt's base commit.
 # custom:

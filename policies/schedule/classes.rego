@@ -8,11 +8,25 @@ import data.leviathan.reason
 # most tasks share. Tasks that are alike in these are one class, and a class is
 # looked at once. Each check maps the classes that it is against to its reason.
 # A task that lacks one of the fields is in no class, and malformed.
-_class_of := {id: [task.ready, task.status, object.get(task, "agent", ""), task.verify, task.scope, task.priority] |
+_class_of := object.union(_with_agent, _without_agent)
+
+_with_agent := {id: [task.ready, task.status, task.agent, task.verify, task.scope, task.priority] |
 	some id, task in _tasks
+	task.dependencies
+	task.allowed_paths
 	is_string(task.digest)
-	is_array(task.dependencies)
-	is_array(task.allowed_paths)
+}
+
+default _without_agent := {}
+
+_without_agent := {id: [task.ready, task.status, "", task.verify, task.scope, task.priority] |
+	some id, task in _tasks
+	not task.agent
+	task.dependencies
+	task.allowed_paths
+	is_string(task.digest)
+} if {
+	count(_with_agent) != count(_tasks)
 }
 
 # _classes are the distinct ones, with their fields by name.

@@ -19,7 +19,9 @@ _queue := [entry[2] |
 # The classes without a reason, and the tasks without a reason of their own.
 _class_rank := {class: _ranks[_classes[class].priority] | some class, rs in _class_reasons; rs == {}}
 
-_plain := object.remove(_class_of, object.keys(_task_reasons))
+_plain := object.remove(_class_of, object.keys(_task_reasons)) if count(_task_reasons) > 0
+
+_plain := _class_of if count(_task_reasons) == 0
 
 default _reserve := []
 
@@ -34,7 +36,10 @@ _reservation(id) := {
 
 # _skip explains every task that is not reserved, and every entry that could
 # not be read.
-_skip := object.union_n([_skip_invalid, _skip_classes, _skip_tasks, _skip_unclassed, _skip_backoff, _skip_waiting])
+_skip := object.union_n([part |
+	some part in [_skip_invalid, _skip_classes, _skip_tasks, _skip_unclassed, _skip_backoff, _skip_waiting]
+	count(part) > 0
+])
 
 _skip_invalid := {id: _skipped(rs) | some id, rs in _invalid; not _tasks[id]}
 

@@ -127,12 +127,21 @@ test_a_dependency_must_exist if {
 test_a_task_must_have_allowed_paths if {
 	_task({"allowed_paths": []}) == {"schedule.no_allowed_paths"}
 	"schedule.no_allowed_paths" in _task({"allowed_paths": ["docs/", 7]})
-	"schedule.malformed_record" in _task({"allowed_paths": null})
+	_task({"allowed_paths": null}) == {"schedule.no_allowed_paths"}
+	_skips(fixture.without(fixture.plan, "/backlog/tasks/T-1/allowed_paths")) == {"schedule.malformed_record"}
 }
 
 test_paths_out_of_scope_keep_a_task_from_running if {
 	_task({"allowed_paths": ["docs/", "other/"]}) == {"scope.outside_prefix"}
 	_task({"allowed_paths": ["docs/.github/"]}) == {"scope.protected"}
+}
+
+_by_scope(scopes) := object.union(fixture.plan, {"target_policy": {"state": "valid", "values": {"allowed_paths": scopes}}})
+
+test_a_task_of_a_scope_that_the_targets_policy_does_not_have_never_runs if {
+	_skips(_by_scope({"docs": ["docs/**", "README.md"]})) == set()
+	_skips(_by_scope({"docs": ["docs/**"]})) == {"scope.not_in_target_policy"}
+	_skips(_by_scope({"code": ["**"]})) == {"scope.not_in_target_policy"}
 }
 
 test_a_task_may_name_an_agent_of_the_config if {

@@ -27,9 +27,15 @@ _of_task["malformed"] := {id: rs | some id in _malformed} if {
 	rs := {"schedule.malformed_record": reason.fixed(rego.metadata.chain())}
 }
 
-_malformed := (_unclassed | (object.keys(_tasks) - object.keys(input.backlog.order))) | limits.unsound
+_malformed := (_unclassed | _unplaced) | (limits.unsound | {id | some id, dependencies in _dependencies; not is_array(dependencies)})
 
-_unclassed := object.keys(_tasks) - object.keys(_class_of)
+default _unclassed := set()
+
+_unclassed := object.keys(_tasks) - object.keys(_class_of) if count(_tasks) != count(_class_of)
+
+default _unplaced := set()
+
+_unplaced := object.keys(_tasks) - object.keys(input.backlog.order) if count(_tasks) != count(input.backlog.order)
 
 _of_task["completed"] := {id: {"schedule.completed": _completed_reason} | some id in _completed_by_record}
 

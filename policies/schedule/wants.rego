@@ -49,13 +49,24 @@ _unmet := {id: ds |
 _known_ids := (object.keys(_tasks) | object.keys(input.state.tasks)) | object.keys(_invalid)
 
 # The paths that tasks ask for are judged by the rules that will judge their
-# pushes, each list once.
+# pushes, each list once; where the target's policy goes by scope, with the scope.
+_of_task["paths"] := {id: faults |
+	some id, task in _tasks
+	faults := _list_faults[task.allowed_paths]
+} if {
+	count(_path_faults) > 0
+	not scope.by_scope
+}
+
 _of_task["paths"] := {id: faults |
 	some id, task in _tasks
 	faults := _path_faults[[task.scope, task.allowed_paths]]
 } if {
 	count(_path_faults) > 0
+	scope.by_scope
 }
+
+_list_faults := {key[1]: faults | some key, faults in _path_faults}
 
 _path_faults := object.union(_no_paths, {key: faults |
 	by_entry := scope.path_reasons

@@ -114,8 +114,13 @@ _passes(change) if {
 }
 
 # lists are the distinct lists of allowed paths in the backlog, each with the
-# scope of its tasks; entries of them are judged one by one.
-lists := {[task.scope, task.allowed_paths] | some task in input.backlog.tasks}
+# scope of its tasks where that matters; entries of them are judged one by one.
+lists := {["", list] | some list in {task.allowed_paths | some task in input.backlog.tasks}} if not by_scope
+
+lists := {[task.scope, task.allowed_paths] | some task in input.backlog.tasks} if by_scope
+
+# by_scope says that the target's policy allows other paths to each scope.
+by_scope if is_object(_target.allowed_paths)
 
 _entries := {[key[0], path] |
 	some key in lists
@@ -127,7 +132,9 @@ _fine_entries := {key |
 	_target_silent
 	some key in _entries
 	strings.any_prefix_match(key[1], prefixes.dirs)
-	not regex.match(_suspicious_entry, trim_suffix(key[1], "/"))
+	not regex.match(_suspicious_entry, key[1])
 }
 
-_suspicious_entry := sprintf(`%s|[*?\[{]`, [_suspicious_pattern])
+# What is not at once a plain file or folder: a name that is protected or no
+# name, a glob. A slash at the end is that of a folder.
+_suspicious_entry := sprintf(`%s|(?:^|/)/|[ .](?:/|$)|[\x00-\x1f\x7f\\*?\[{]|\p{Cf}`, [_protected_pattern])

@@ -84,10 +84,6 @@ test_malformed_paths_are_denied if {
 	"scope.malformed_path" in _codes(_added(["docs/../a"]))
 }
 
-test_a_push_without_a_change_is_denied if {
-	_codes(fixture.push_of([])) == {"scope.no_change"}
-}
-
 test_modes_must_go_with_the_operation if {
 	_change({"new_mode": "100755"}) == set()
 	_change({"new_mode": "040000"}) == {"scope.malformed_change"}

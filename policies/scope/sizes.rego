@@ -10,19 +10,6 @@ max_files := min({input.config.values.limits.max_files} | _target_max_files)
 _max_bytes := input.config.values.limits.max_file_kb * 1024
 
 # METADATA
-# title: The push changes nothing
-# description: A commit without a change is no delivery.
-# custom:
-#   code: scope.no_change
-#   message: "the commit changes nothing"
-#   remedy: "Finish the attempt as failed with no_change."
-deny contains r if {
-	input.action == "change.push"
-	input.changes == []
-	r := reason.fixed(rego.metadata.chain())
-}
-
-# METADATA
 # title: The push changes too many files
 # description: More paths change than config or target policy allow for one change.
 # custom:
