@@ -87,7 +87,6 @@ type taskRow struct {
 	task    gateway.TaskItem
 	last    *gateway.AttemptItem // the newest attempt, if there was one
 	pull    *gateway.AttemptItem // the attempt whose pull request is open
-	reasons []gateway.Reason
 }
 
 // outcome is the row's one word.

@@ -173,7 +173,7 @@ func TestDecideIsAFunction(t *testing.T) {
 		if diff := cmp.Diff(a, b); diff != "" {
 			t.Fatal(diff)
 		}
-		if full(t).Digest() != full(t).Digest() {
+		if first, second := full(t).Digest(), full(t).Digest(); first != second {
 			t.Fatal("the digest depends on the order of the parts")
 		}
 	}

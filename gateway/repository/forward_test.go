@@ -178,7 +178,7 @@ func TestHTTPUpstream(t *testing.T) {
 	url := w.httpUpstream(func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if user, password, _ := r.BasicAuth(); user != "x-access-token" || password != token {
-				http.Error(rw, "who are you? "+r.Header.Get("Authorization"), 401)
+				http.Error(rw, "who are you? "+r.Header.Get("Authorization"), http.StatusUnauthorized)
 				return
 			}
 			h.ServeHTTP(rw, r)
