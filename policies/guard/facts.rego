@@ -97,12 +97,12 @@ _facts["backlog"] := _backlog_fact
 _facts["forge"] := input.forge
 
 # Without values of the config, its own rules deny.
-_age_limits["backlog"] := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], 0) if {
+_age_limits["backlog"] := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], null) if {
 	"backlog" in needs
 	_has_values
 }
 
-_age_limits["forge"] := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], 0) if {
+_age_limits["forge"] := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], null) if {
 	"forge" in needs
 	_has_values
 }
