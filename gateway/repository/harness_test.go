@@ -138,16 +138,17 @@ func (w *world) open(up repository.Upstream) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.m = m
 	w.t.Cleanup(func() {
 		if err := m.Close(); err != nil {
 			w.t.Error(err)
 		}
 	})
-	if w.server == nil {
-		w.server = httptest.NewServer(http.HandlerFunc(w.serve))
-		w.t.Cleanup(w.server.Close)
+	if w.server != nil {
+		w.server.Close() // no request sees one mirror give way to another
 	}
+	w.m = m
+	w.server = httptest.NewServer(http.HandlerFunc(w.serve))
+	w.t.Cleanup(w.server.Close)
 }
 
 func (w *world) fetch() repository.Refs {
