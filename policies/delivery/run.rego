@@ -51,7 +51,7 @@ _agent_chosen_rightly if object.get(input.attempt.task, "agent", "") == ""
 # custom:
 #   code: delivery.agent_incomplete
 #   message: "the config's agent {agent} has no proper {field}"
-#   remedy: "Correct the agent in the config; leviathan config check FILE says what is wrong."
+#   remedy: "Correct the agent in the config; leviathan config lint FILE says what is wrong."
 deny contains r if {
 	input.action == "agent.run"
 	_agent_known
@@ -64,6 +64,7 @@ _agent_proper contains "type" if _agent.type in {"command", "scaffold"}
 _agent_proper contains "command" if _agent.type == "scaffold"
 
 _agent_proper contains "command" if {
+	is_array(_agent.command)
 	count(_agent.command) > 0
 	_texts(_agent.command)
 }

@@ -44,7 +44,7 @@ deny contains r if {
 # custom:
 #   code: guard.config_invalid
 #   message: "the autonomy config is invalid: {reason}"
-#   remedy: "Correct the config file; leviathan config check FILE shows line and column."
+#   remedy: "Correct the config file; leviathan config lint FILE shows line and column."
 deny contains r if {
 	_needs_config
 	_config_state == "invalid"
@@ -115,16 +115,19 @@ _target_policy_faults contains "values" if not _target_policy_values
 _target_policy_values if is_object(input.target_policy.values)
 
 _target_policy_faults contains path if {
+	_target_policy_values
 	some path, types in _target_policy_types
 	not type_name(object.get(input.target_policy.values, path, null)) in types
 }
 
 _target_policy_faults contains path if {
+	_target_policy_values
 	some path in ["max_attempts_per_task", "backoff_seconds", "max_concurrent_attempts", "max_tasks_per_day"]
 	not is_number(object.get(input.target_policy.values, ["safety_rules", path], 0))
 }
 
 _target_policy_faults contains "require_conventional_commit" if {
+	_target_policy_values
 	not is_boolean(object.get(input.target_policy.values, ["safety_rules", "require_conventional_commit"], false))
 }
 

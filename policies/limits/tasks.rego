@@ -59,7 +59,7 @@ exhausted := {id |
 # custom:
 #   code: limits.attempts
 #   message: "the task has used up its {limit} attempts"
-#   remedy: "Change the task's text, or unblock it with leviathan task retry."
+#   remedy: "Change the task's text, or unblock it with leviathan tasks retry."
 of_task["attempts"] := {id: rs | some id in exhausted} if {
 	rs := {"limits.attempts": reason.of(rego.metadata.chain(), {"limit": max_attempts})}
 }
@@ -70,7 +70,7 @@ of_task["attempts"] := {id: rs | some id in exhausted} if {
 # custom:
 #   code: limits.backoff
 #   message: "the task waits until {until} after its last failure"
-#   remedy: "Wait, or retry it at once with leviathan task retry."
+#   remedy: "Wait, or retry it at once with leviathan tasks retry."
 of_task["backoff"] := {id: {"limits.backoff": reason.of(chain, {"until": instant(until)})} | some id, until in next_eligible} if {
 	chain := rego.metadata.chain()
 }

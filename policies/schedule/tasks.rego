@@ -64,7 +64,7 @@ _completed_by_backlog := {id |
 # custom:
 #   code: schedule.closed_by_human
 #   message: "a human closed the pull request of this task"
-#   remedy: "Change the task's text, or retry it with leviathan task retry."
+#   remedy: "Change the task's text, or retry it with leviathan tasks retry."
 _of_task["closed"] := {id: rs |
 	some id, state in limits.states
 	state.closed_digest == _tasks[id].digest
@@ -102,7 +102,7 @@ _of_task["open"] := {id: rs | some id, state in limits.states; state.open_pr != 
 # custom:
 #   code: schedule.blocked
 #   message: "the task is blocked: its attempts are used up"
-#   remedy: "Change the task's text, or unblock it with leviathan task retry."
+#   remedy: "Change the task's text, or unblock it with leviathan tasks retry."
 _of_task["blocked"] := {id: rs | some id in limits.blocked} if {
 	rs := {"schedule.blocked": reason.fixed(rego.metadata.chain())}
 }

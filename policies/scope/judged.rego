@@ -76,6 +76,7 @@ _sample := 20 * _named
 _fine := [i |
 	_target_silent
 	some i, change in _looked_at
+	is_string(change.path)
 	strings.any_prefix_match(change.path, _common_dirs)
 	not regex.match(_suspicious_pattern, change.path)
 	change.size >= 0

@@ -66,7 +66,7 @@ path_reasons[j.key] contains r if {
 	r := reason.of(rego.metadata.chain(), {"path": j.path, "to": object.get(j.change, "link_target", "an unknown place")})
 }
 
-_link_ok(change) if object.get(change, "new_mode", "") != "120000"
+_link_ok(change) if not change.new_mode == "120000"
 
 _link_ok(change) if {
 	change.new_mode == "120000"
