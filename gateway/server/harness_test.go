@@ -60,6 +60,16 @@ type world struct {
 	logs io.Writer
 	// configs, if set before start, is the folder of configs.
 	configs string
+	// real lets the gateway follow the machine's clock.
+	real bool
+}
+
+// now is the gateway's clock.
+func (w *world) now() time.Time {
+	if w.real {
+		return time.Now()
+	}
+	return w.clock.now()
 }
 
 const operator = "operator-token-of-the-tests"
@@ -132,7 +142,7 @@ func (w *world) start() {
 		out = io.Discard
 	}
 	logger := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	targets, err := autonomy.Open(cmp.Or(w.configs, w.config), logger, w.clock.now)
+	targets, err := autonomy.Open(cmp.Or(w.configs, w.config), logger, w.now)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -144,11 +154,11 @@ func (w *world) start() {
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		w.t.Fatal(err)
 	}
-	if w.journal, err = journal.Open(ctx, journal.Config{Dir: state, Logger: logger, Now: w.clock.now}); err != nil {
+	if w.journal, err = journal.Open(ctx, journal.Config{Dir: state, Logger: logger, Now: w.now}); err != nil {
 		w.t.Fatal(err)
 	}
 	w.server, err = server.New(ctx, server.Config{StateDir: state, Journal: w.journal, Engine: engine.New(snapshot), Targets: targets,
-		OperatorToken: operator, Logger: logger, Now: w.clock.now})
+		OperatorToken: operator, Logger: logger, Now: w.now})
 	if err != nil {
 		w.t.Fatal(err)
 	}
