@@ -198,5 +198,5 @@ func (r taskRow) says(code string) bool {
 
 // runCommands are the commands that run something.
 func runCommands() []*cobra.Command {
-	return []*cobra.Command{demoCommand(), upCommand(), gatewayCommand(), schedulerCommand(), workerCommand()}
+	return []*cobra.Command{demoCommand(), upCommand(), gatewayCommand(), schedulerCommand(), workerCommand(), benchCommand()}
 }

@@ -83,10 +83,10 @@ func firstLine(s string) string {
 
 // A taskRow is a task's outcome and why, for the table at the end.
 type taskRow struct {
-	target  gateway.TargetID
-	task    gateway.TaskItem
-	last    *gateway.AttemptItem // the newest attempt, if there was one
-	pull    *gateway.AttemptItem // the attempt whose pull request is open
+	target gateway.TargetID
+	task   gateway.TaskItem
+	last   *gateway.AttemptItem // the newest attempt, if there was one
+	pull   *gateway.AttemptItem // the attempt whose pull request is open
 }
 
 // outcome is the row's one word.

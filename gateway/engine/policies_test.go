@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -20,7 +21,7 @@ import (
 // evaluate every line.
 func TestShippedPolicies(t *testing.T) {
 	s := load(t, policies.FS)
-	report, err := s.Test(t.Context(), engine.TestOptions{MinCoverage: 100})
+	report, err := s.Test(t.Context(), engine.TestOptions{MinCoverage: 100, Timeout: 3 * time.Minute})
 	if err != nil {
 		t.Error(err)
 	}

@@ -18,7 +18,7 @@ import (
 
 // TestOptions say how the bundle's own tests are run.
 type TestOptions struct {
-	// Timeout bounds each test. 0 means 5 s.
+	// Timeout bounds each test. 0 means 30 s.
 	Timeout time.Duration
 	// MinCoverage is the least line coverage, in percent, that passes. 0 asks
 	// for none.
@@ -107,7 +107,7 @@ func (s *Snapshot) runTests(ctx context.Context, opts TestOptions) (_ []*tester.
 		SetCoverageQueryTracer(tracer).
 		CapturePrintOutput(true).
 		RaiseBuiltinErrors(true).
-		SetTimeout(cmp.Or(opts.Timeout, 5*time.Second)).
+		SetTimeout(cmp.Or(opts.Timeout, 30*time.Second)).
 		RunTests(ctx, txn)
 	if err != nil {
 		return nil, nil, refuseAll(StepTest, diagnostics("", err))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -207,13 +208,38 @@ func (s *Server) ask(ctx context.Context, q *question, state *journal.State, at 
 	}
 	began := time.Now()
 	policy := s.engine.Current()
-	result := policy.Decide(ctx, q.action, in)
+	result := s.evaluations.run(ctx, q.action, func() engine.Result { return policy.Decide(ctx, q.action, in) })
 	s.metrics.evaluation.Observe(time.Since(began).Seconds())
 	d := &decided{action: q.action, by: q.by.id, now: at, state: state, attempt: q.attempt, input: in}
 	d.Decision = gateway.Decision{ID: gateway.DecisionID(ulid.Make().String()), EvaluatedAt: at, DryRun: q.dry,
 		Revision: policy.Revision(), PolicyDigest: policy.Digest(), InputDigest: in.Digest()}
 	d.answer(result)
 	return d, nil
+}
+
+// evaluations bounds how many questions are evaluated at once, to what the
+// machine can do at once: the deadline of a question is for its policy, not
+// for its turn. Heavy questions have turns of their own.
+type evaluations struct{ light, heavy chan struct{} }
+
+func newEvaluations() evaluations {
+	n := runtime.GOMAXPROCS(0)
+	return evaluations{light: make(chan struct{}, n), heavy: make(chan struct{}, max(1, n/2))}
+}
+
+// run evaluates when it is its turn.
+func (e evaluations) run(ctx context.Context, action string, evaluate func() engine.Result) engine.Result {
+	turns := e.light
+	if heavy(action) {
+		turns = e.heavy
+	}
+	select {
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
+		return evaluate()
+	case <-ctx.Done():
+		return engine.Refuse(engine.CodeCancelled, "the question was cancelled before its turn", "Ask again.")
+	}
 }
 
 // answer sets what the decision says.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -132,7 +133,11 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	}
 	var known *gateway.Error
 	if !errors.As(err, &known) {
-		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		level := slog.LevelError
+		if r.Context().Err() != nil {
+			level = slog.LevelDebug // the client went away, or its time was over
+		}
+		s.log.Log(r.Context(), level, "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		known = gateway.Errorf(gateway.InternalError, "the gateway failed; its log says why")
 	}
 	problem := gateway.NewProblem(known)

@@ -79,6 +79,8 @@ type Server struct {
 	limits    limiters
 	metrics   *metrics
 	artifacts *os.Root
+	// evaluations bounds how many questions the policy answers at once.
+	evaluations evaluations
 
 	artifactMu sync.Mutex // one writer of artifacts at a time
 
@@ -97,7 +99,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{stateDir: c.StateDir, journal: c.Journal, engine: c.Engine, targets: c.Targets, operatorHash: hashSecret(c.OperatorToken),
 		log: c.Logger, now: c.Now, openMetrics: c.OpenMetrics, gitBinary: c.GitBinary, credential: c.GitCredential, credHost: c.CredentialHost,
-		onChange: c.OnChange, warnings: c.Warnings, metrics: newMetrics(), running: map[gateway.TargetID]*target{}}
+		onChange: c.OnChange, warnings: c.Warnings, metrics: newMetrics(), evaluations: newEvaluations(), running: map[gateway.TargetID]*target{}}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -21,7 +21,7 @@ import data.leviathan.scope
 # entrypoint: true
 # custom:
 #   deadline_ms:
-#     default: 50
+#     default: 250
 #     cycle.plan: 5000
 #     change.push: 10000
 decision := {
