@@ -4,9 +4,11 @@ import (
 	"context"
 	"net/http"
 	"regexp"
+	"slices"
 	"time"
 
 	"leviathan/gateway"
+	"leviathan/gateway/engine"
 	"leviathan/gateway/forge"
 	"leviathan/gateway/journal"
 )
@@ -212,6 +214,9 @@ func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request, p principal) 
 		return d.refusal()
 	}
 	result := gateway.HeartbeatResult{Action: gateway.Continue, LeaseExpiresAt: gateway.At(until)}
+	if undecided(d) { // nothing was said against the attempt: its lease goes on, and it asks again
+		return d.refusal()
+	}
 	if !d.Allow {
 		reason := gateway.Reason{Code: "unknown", Message: "denied without a reason"}
 		if len(d.Reasons) > 0 {
@@ -220,6 +225,12 @@ func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request, p principal) 
 		result = gateway.HeartbeatResult{Action: gateway.Stop, Reason: &reason, LeaseExpiresAt: gateway.At(t.leases.until(a.ID))}
 	}
 	return writeJSON(w, http.StatusOK, result)
+}
+
+// undecided reports whether the policy did not come to an answer at all: a busy
+// machine is no reason to stop work that somebody paid for.
+func undecided(d *decided) bool {
+	return len(d.Reasons) == 1 && slices.Contains([]string{engine.CodeTimeout, engine.CodeCancelled}, d.Reasons[0].Code)
 }
 
 // evidence records what the worker says its verifications said. It is shown

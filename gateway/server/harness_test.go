@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"leviathan/gateway"
@@ -60,6 +63,8 @@ type world struct {
 	logs io.Writer
 	// configs, if set before start, is the folder of configs.
 	configs string
+	// policy, if set before start, is another than the built-in one.
+	policy *engine.Snapshot
 	// real lets the gateway follow the machine's clock.
 	real bool
 }
@@ -91,10 +96,34 @@ const baseBacklog = `tasks:
   - {id: notes, title: Write notes, scope: docs, ready: true, allowed_paths: [docs/notes/], acceptance_criteria: [it helps]}
 `
 
-// builtin is the built-in bundle, loaded once: it is immutable.
+// builtin is the built-in bundle, loaded once: it is immutable. Its deadline
+// is the engine's to test; here a busy machine must not change an answer.
 var builtin = sync.OnceValues(func() (*engine.Snapshot, error) {
-	return engine.LoadFS(context.Background(), policies.FS, engine.Options{})
+	return bundleWith("    default: 50\n", "    default: 10000\n")
 })
+
+// bundleWith is the built-in bundle with another text in its main.rego.
+func bundleWith(before, after string) (*engine.Snapshot, error) {
+	files := fstest.MapFS{}
+	err := fs.WalkDir(policies.FS, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(policies.FS, path)
+		if text := string(data); path == "main/main.rego" {
+			if strings.Count(text, before) != 1 {
+				return fmt.Errorf("%s does not have %q once", path, before)
+			}
+			data = []byte(strings.Replace(text, before, after, 1))
+		}
+		files[path] = &fstest.MapFile{Data: data}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return engine.LoadFS(context.Background(), files, engine.Options{})
+}
 
 // newWorld starts a gateway on a fresh repository with the backlog.
 func newWorld(t *testing.T, backlog, config string) *world {
@@ -149,6 +178,9 @@ func (w *world) start() {
 	snapshot, err := builtin()
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if w.policy != nil {
+		snapshot = w.policy
 	}
 	state := filepath.Join(w.dir, "state")
 	if err := os.MkdirAll(state, 0o700); err != nil {

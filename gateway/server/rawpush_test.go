@@ -13,6 +13,9 @@ import (
 // command is one line of a push as receive-pack takes it.
 func command(old, new, ref string) string { return old + " " + new + " " + ref }
 
+// pkt is a line as git frames it.
+func pkt(line string) string { return fmt.Sprintf("%04x%s", len(line)+4, line) }
+
 // packOf is a pack of what source has and the attempt's base lacks.
 func (w *world) packOf(tree string, r gateway.Reservation, source string) []byte {
 	w.t.Helper()
@@ -34,7 +37,7 @@ func (w *world) rawPush(token string, pack []byte, commands ...string) string {
 		if i == 0 {
 			line += "\x00 report-status side-band-64k agent=hand"
 		}
-		fmt.Fprintf(&body, "%04x%s", len(line)+4, line)
+		body.WriteString(pkt(line))
 	}
 	body.WriteString("0000")
 	body.Write(pack)

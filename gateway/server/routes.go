@@ -126,6 +126,18 @@ func (s *Server) serve(row route) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.now()
+		// The deadline holds for the bytes on the wire as well: who sends or
+		// reads slowly keeps nothing open for longer. Not every connection
+		// has deadlines; one that lacks them has at least the context's.
+		wire := http.NewResponseController(w)
+		if err := errors.Join(wire.SetReadDeadline(time.Now().Add(timeout)), wire.SetWriteDeadline(time.Now().Add(timeout+defaultTimeout))); err != nil {
+			s.log.Debug("no deadline on a connection", "path", row.path, "error", err)
+		}
+		defer func() { // the next request of the connection has its own
+			if err := wire.SetWriteDeadline(time.Time{}); err != nil {
+				s.log.Debug("no deadline on a connection", "path", row.path, "error", err)
+			}
+		}()
 		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()
 		r = r.WithContext(ctx)

@@ -61,6 +61,9 @@ func TestAnUpstreamThatIsAwayStopsNewWorkAndKillsNone(t *testing.T) {
 	if err == nil || !strings.Contains(out, "unknown.upstream") {
 		t.Errorf("push: %v\n%s", err, out)
 	}
+	if a, _, err := w.journal.Attempt(ctx, r.AttemptID); err != nil || !a.HasPushIntent {
+		t.Errorf("what nobody can see was taken for void: %+v %v", a, err)
+	}
 	w.refused(w.ask("POST", "/v1/attempts/"+string(r.AttemptID)+"/pull-request", r.Token, `{"summary":"s"}`), 503, "unknown.forge")
 	back()
 	w.server.SettleIntents(ctx) // what was intended and is not there is void
@@ -109,7 +112,6 @@ func TestABacklogThatCannotBeReadIsNotAnEmptyOne(t *testing.T) {
 	for what, text := range map[string]string{"no YAML": "tasks: [", "a wrong type": "tasks: many", "an empty file": "", "two documents": baseBacklog + "---\n" + baseBacklog} {
 		w.commit(map[string]string{".leviathan/backlog.yaml": text})
 		w.unknown(what, "unknown.backlog")
-		t.Log(what, w.cycle().Reasons)
 	}
 	w.commit(map[string]string{".leviathan/backlog.yaml": baseBacklog, ".leviathan/policy.yaml": "forbidden_paths: 5\n"})
 	if result := w.cycle(); result.Outcome != gateway.CycleDenied || !slices.Contains(reasonCodes(result.Reasons), "guard.target_policy_invalid") {
