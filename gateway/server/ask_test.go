@@ -34,7 +34,7 @@ type answer struct {
 }
 
 // problem decodes the answer as one of RFC 9457.
-func (a answer) problem(t *testing.T) gateway.Problem {
+func (a answer) problem(t testing.TB) gateway.Problem {
 	t.Helper()
 	var p gateway.Problem
 	if got := a.header.Get("Content-Type"); got != gateway.ProblemMediaType {

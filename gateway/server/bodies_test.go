@@ -13,6 +13,7 @@ import (
 )
 
 func TestABodyIsWhatItsRouteTakesOrNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	r := reservation(t, w.cycle(), "guide")
 	w.startAttempt(r)
@@ -74,6 +75,7 @@ func TestABodyIsWhatItsRouteTakesOrNothing(t *testing.T) {
 }
 
 func TestArtifactsAreAppendedAndNeverChanged(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	r := reservation(t, w.cycle(), "guide")
 	w.startAttempt(r)

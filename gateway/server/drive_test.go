@@ -19,7 +19,7 @@ func (w *world) cycle() gateway.CycleResult {
 }
 
 // reservation is the cycle's reservation of a task.
-func reservation(t *testing.T, result gateway.CycleResult, task gateway.TaskID) gateway.Reservation {
+func reservation(t testing.TB, result gateway.CycleResult, task gateway.TaskID) gateway.Reservation {
 	t.Helper()
 	for _, r := range result.Reserved {
 		if r.TaskID == task {

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,3 +61,30 @@ func TestAPolicyThatIsTooSlowStopsNewWorkAndKillsNone(t *testing.T) {
 		t.Errorf("heartbeat: %+v %v", beat, err)
 	}
 }
+
+func TestAHaltStopsEveryStepAndResumeLiftsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, baseBacklog, baseConfig)
+	ctx := context.Background()
+	r := reservation(t, w.cycle(), "guide")
+	w.startAttempt(r)
+	for code, scope := range map[string]*gateway.TargetID{"guard.halted_all": nil, "guard.halted": ptr(gateway.TargetID("demo"))} {
+		if err := w.client(operator).Halt(ctx, gateway.ReasonRequest{Target: scope, Reason: "drill"}); err != nil {
+			t.Fatal(err)
+		}
+		if result := w.cycle(); result.Outcome != gateway.CycleDenied || !slices.Contains(reasonCodes(result.Reasons), code) {
+			t.Errorf("cycle: %s %v", result.Outcome, result.Reasons)
+		}
+		if beat, err := w.client(r.Token).Heartbeat(ctx, r.AttemptID, gateway.HeartbeatRequest{}); err != nil || beat.Action != gateway.Stop {
+			t.Errorf("heartbeat: %+v %v", beat, err)
+		}
+		if err := w.client(operator).Resume(ctx, gateway.ReasonRequest{Target: scope, Reason: "over"}); err != nil {
+			t.Fatal(err)
+		}
+		if beat, err := w.client(r.Token).Heartbeat(ctx, r.AttemptID, gateway.HeartbeatRequest{}); err != nil || beat.Action != gateway.Continue {
+			t.Errorf("heartbeat after resume: %+v %v", beat, err)
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }

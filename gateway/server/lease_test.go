@@ -128,6 +128,7 @@ func TestS17APushWithoutReceiptIsObservedAndNeverPerformed(t *testing.T) {
 	t.Parallel()
 	for name, arrived := range map[string]bool{"it arrived": true, "it did not": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, baseBacklog, baseConfig)
 			ctx := context.Background()
 			r := reservation(t, w.cycle(), "guide")
@@ -181,7 +182,7 @@ func TestS17APushWithoutReceiptIsObservedAndNeverPerformed(t *testing.T) {
 func TestS17APullRequestWithoutReceiptIsObserved(t *testing.T) {
 	t.Parallel()
 	merge := func(w *world, r gateway.Reservation) {
-		tree := t.TempDir()
+		tree := w.t.TempDir()
 		w.git(w.dir, "clone", "--quiet", w.upstream, tree)
 		w.git(tree, "merge", "--quiet", "--no-ff", "-m", "Merge", "origin/"+r.Branch)
 		w.git(tree, "push", "--quiet", "origin", "HEAD:main")
@@ -202,6 +203,7 @@ func TestS17APullRequestWithoutReceiptIsObserved(t *testing.T) {
 	} {
 		for _, by := range []string{"clockwork", "observation"} {
 			t.Run(name+" by "+by, func(t *testing.T) {
+				t.Parallel()
 				w := newWorld(t, baseBacklog, baseConfig)
 				ctx := context.Background()
 				r := reservation(t, w.cycle(), "guide")

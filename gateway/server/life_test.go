@@ -12,6 +12,7 @@ import (
 )
 
 func TestATaskBecomesAPullRequest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	result := w.cycle()
 	if result.Outcome != gateway.CycleWorked || len(result.Reserved) != 2 {
@@ -43,6 +44,7 @@ func TestATaskBecomesAPullRequest(t *testing.T) {
 }
 
 func TestS01OnlyReadyTrueRuns(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, `tasks:
   - {id: quoted, title: T, scope: docs, ready: "true", allowed_paths: [docs/a.md]}
   - {id: worded, title: T, scope: docs, ready: yes, allowed_paths: [docs/b.md]}
@@ -64,6 +66,7 @@ func TestS01OnlyReadyTrueRuns(t *testing.T) {
 }
 
 func TestS04OutOfScopeIsRefusedAtPushAndKept(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	r := reservation(t, w.cycle(), "guide")
 	started := w.startAttempt(r)
@@ -95,6 +98,7 @@ func TestS04OutOfScopeIsRefusedAtPushAndKept(t *testing.T) {
 }
 
 func TestS05ItsOwnScopeIsOutOfReach(t *testing.T) {
+	t.Parallel()
 	wide := strings.Replace(baseConfig, "[docs/, tests/]", "[docs/, .leviathan/, .github/]", 1)
 	w := newWorld(t, `tasks:
   - {id: backlog, title: T, scope: docs, ready: true, allowed_paths: [.leviathan/backlog.yaml]}
@@ -113,6 +117,7 @@ func TestS05ItsOwnScopeIsOutOfReach(t *testing.T) {
 }
 
 func TestS06LimitsHoldInEveryCycle(t *testing.T) {
+	t.Parallel()
 	backlog := "tasks:\n"
 	for _, id := range []string{"a", "b", "c", "d", "e"} {
 		backlog += "  - {id: " + id + ", title: T, scope: docs, ready: true, allowed_paths: [docs/" + id + ".md]}\n"
@@ -142,6 +147,7 @@ func TestS06LimitsHoldInEveryCycle(t *testing.T) {
 }
 
 func TestS07ATaskThatAlwaysFailsIsBlockedAndTheNextProceeds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, strings.Replace(baseConfig, "max_running_attempts: 2", "max_running_attempts: 1", 1))
 	for n := 1; n <= 2; n++ {
 		r := reservation(t, w.cycle(), "guide")
@@ -181,6 +187,7 @@ func TestS07ATaskThatAlwaysFailsIsBlockedAndTheNextProceeds(t *testing.T) {
 }
 
 func TestS08TheBreakerOpensProbesAndCloses(t *testing.T) {
+	t.Parallel()
 	backlog := "tasks:\n"
 	for _, id := range []string{"a", "b", "c", "d", "e"} {
 		backlog += "  - {id: " + id + ", title: T, scope: docs, ready: true, allowed_paths: [docs/" + id + ".md]}\n"
@@ -233,6 +240,7 @@ func TestS08TheBreakerOpensProbesAndCloses(t *testing.T) {
 }
 
 func TestS09TheSwitchStopsEveryStep(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	result := w.cycle()
 	guide, notes := reservation(t, result, "guide"), reservation(t, result, "notes")
@@ -264,33 +272,8 @@ func TestS09TheSwitchStopsEveryStep(t *testing.T) {
 	}
 }
 
-func TestAHaltStopsEveryStepAndResumeLiftsIt(t *testing.T) {
-	w := newWorld(t, baseBacklog, baseConfig)
-	ctx := context.Background()
-	r := reservation(t, w.cycle(), "guide")
-	w.startAttempt(r)
-	for code, scope := range map[string]*gateway.TargetID{"guard.halted_all": nil, "guard.halted": ptr(gateway.TargetID("demo"))} {
-		if err := w.client(operator).Halt(ctx, gateway.ReasonRequest{Target: scope, Reason: "drill"}); err != nil {
-			t.Fatal(err)
-		}
-		if result := w.cycle(); result.Outcome != gateway.CycleDenied || !slices.Contains(reasonCodes(result.Reasons), code) {
-			t.Errorf("cycle: %s %v", result.Outcome, result.Reasons)
-		}
-		if beat, err := w.client(r.Token).Heartbeat(ctx, r.AttemptID, gateway.HeartbeatRequest{}); err != nil || beat.Action != gateway.Stop {
-			t.Errorf("heartbeat: %+v %v", beat, err)
-		}
-		if err := w.client(operator).Resume(ctx, gateway.ReasonRequest{Target: scope, Reason: "over"}); err != nil {
-			t.Fatal(err)
-		}
-		if beat, err := w.client(r.Token).Heartbeat(ctx, r.AttemptID, gateway.HeartbeatRequest{}); err != nil || beat.Action != gateway.Continue {
-			t.Errorf("heartbeat after resume: %+v %v", beat, err)
-		}
-	}
-}
-
-func ptr[T any](v T) *T { return &v }
-
 func TestAClosedPullRequestIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	r := reservation(t, w.cycle(), "guide")
 	w.deliver(r, map[string]string{"docs/guide.md": "# Guide\n"})

@@ -100,6 +100,7 @@ func (p *pusher) denied(what, report, code, refs string) {
 }
 
 func TestAnAttemptSeesItsBaseAndNothingElse(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	w.git(w.upstream, "branch", "secret", "main")
 	w.git(w.upstream, "tag", "v1", "main")
@@ -127,6 +128,7 @@ func TestAnAttemptSeesItsBaseAndNothingElse(t *testing.T) {
 }
 
 func TestAPushIsOneCommitOnTheBaseOnItsBranch(t *testing.T) {
+	t.Parallel()
 	p := newPusher(t)
 	w, zero, base := p.w, strings.Repeat("0", 40), string(p.r.BaseCommit)
 	refs, own := w.refs(), "refs/heads/"+p.r.Branch
@@ -176,6 +178,7 @@ func TestAPushIsOneCommitOnTheBaseOnItsBranch(t *testing.T) {
 }
 
 func TestRefusalsAreShownKeptAndCounted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	r := reservation(t, w.cycle(), "guide")
 	started := w.startAttempt(r)

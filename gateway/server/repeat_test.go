@@ -12,6 +12,7 @@ import (
 )
 
 func TestARepliedTwiceCycleReservesOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	first := w.cycle()
 	w.restart() // the token comes out the same from the key on disk
@@ -25,6 +26,7 @@ func TestARepliedTwiceCycleReservesOnce(t *testing.T) {
 }
 
 func TestOneInstanceHasAnAttempt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	r := reservation(t, w.cycle(), "guide")
 	ctx, wins := context.Background(), 0
@@ -61,6 +63,7 @@ func TestOneInstanceHasAnAttempt(t *testing.T) {
 }
 
 func TestADeliveryMayBeSaidTwice(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	ctx := context.Background()
 	r := reservation(t, w.cycle(), "guide")
@@ -126,6 +129,7 @@ func TestADeliveryMayBeSaidTwice(t *testing.T) {
 }
 
 func TestAnEndedAttemptIsToldToStopAndNothingElse(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	ctx := context.Background()
 	result := w.cycle()

@@ -15,6 +15,7 @@ import (
 var columns = []string{"bound", "reader", "ingest", "B", "A", "scheduler", "operator"}
 
 func TestRolesMayAskWhatTheirRoleSays(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	result := w.cycle()
 	a, b := reservation(t, result, "guide"), reservation(t, result, "notes")
@@ -97,6 +98,7 @@ func (w *world) journalled(p gateway.Problem, what string) {
 }
 
 func TestGitIsForTheOwnAttemptAlone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	result := w.cycle()
 	a, b := reservation(t, result, "guide"), reservation(t, result, "notes")
@@ -124,6 +126,7 @@ func TestGitIsForTheOwnAttemptAlone(t *testing.T) {
 }
 
 func TestAnAttemptClaimsNothingThatTheGatewaySays(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	result := w.cycle()
 	a, b := reservation(t, result, "guide"), reservation(t, result, "notes")
@@ -173,6 +176,7 @@ func TestAnAttemptClaimsNothingThatTheGatewaySays(t *testing.T) {
 }
 
 func TestATokenEndsWhenItIsRevokedOrExpires(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	ctx := context.Background()
 	made, err := w.client(operator).CreateToken(ctx, gateway.TokenRequest{Role: gateway.RoleReader, ExpiresIn: "1h"})

@@ -18,6 +18,7 @@ func somePath(path string) string {
 }
 
 func TestS15EveryRouteButTheOpenOnesNeedsAToken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	r := reservation(t, w.cycle(), "guide")
 	cut := len(r.Token) - 20
@@ -71,6 +72,7 @@ func TestS15EveryRouteButTheOpenOnesNeedsAToken(t *testing.T) {
 }
 
 func TestGitAcceptsTheTokenAsPassword(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	for _, password := range []string{"", "wrong"} {
 		url := strings.Replace(w.http.URL, "http://", "http://anyone:"+password+"@", 1) + "/git/demo.git"
@@ -95,6 +97,7 @@ func keysOf(t *testing.T, body string) []string {
 }
 
 func TestS16TheShapesOfRelease04(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	result := w.cycle()
 	guide, notes := reservation(t, result, "guide"), reservation(t, result, "notes")
@@ -157,6 +160,7 @@ func TestS16TheShapesOfRelease04(t *testing.T) {
 }
 
 func TestS16IngestIsAllOrNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	good := `{"event_id":"good","event_type":"note.made","timestamp":"2026-01-28T10:00:00Z","payload":{}}`
 	for _, bad := range []struct{ event, field string }{

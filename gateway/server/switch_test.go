@@ -75,6 +75,7 @@ func (s *stage) everythingStops(code string) {
 }
 
 func TestS09TheFlippedSwitchDeniesEveryStepWithoutARestart(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	off := strings.Replace(baseConfig, "autonomy_enabled: true", "autonomy_enabled: false", 1)
 	s.writeConfig(off)
@@ -101,6 +102,7 @@ func TestS09TheFlippedSwitchDeniesEveryStepWithoutARestart(t *testing.T) {
 }
 
 func TestS09AHaltDeniesEveryStep(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	if err := s.client(operator).Halt(context.Background(), gateway.ReasonRequest{Reason: "drill"}); err != nil {
 		t.Fatal(err)
@@ -111,6 +113,7 @@ func TestS09AHaltDeniesEveryStep(t *testing.T) {
 }
 
 func TestS09AConfigThatCannotBeReadDeniesEveryStep(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		spoil func(*stage) error
 		code  string
@@ -125,6 +128,7 @@ func TestS09AConfigThatCannotBeReadDeniesEveryStep(t *testing.T) {
 		}, "guard.config_invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t)
 			ctx := context.Background()
 			if err := row.spoil(s); err != nil {
@@ -170,6 +174,7 @@ var s10 = []struct {
 }
 
 func TestS10StatusCycleAndPolicyAgreeOnEveryConfig(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	w.cycle()
 	ctx := context.Background()
@@ -203,6 +208,7 @@ func TestS10StatusCycleAndPolicyAgreeOnEveryConfig(t *testing.T) {
 }
 
 func TestTwoFilesWithOneTargetAreBothOff(t *testing.T) {
+	t.Parallel()
 	w := newUpstream(t, baseBacklog, baseConfig)
 	folder := filepath.Join(w.dir, "autonomy")
 	if err := os.Mkdir(folder, 0o755); err != nil {

@@ -58,6 +58,7 @@ func (p *pusher) insert(tree, mode, id string, parts []string) string {
 }
 
 func TestS04AHostileTreeIsRefusedWithItsCode(t *testing.T) {
+	t.Parallel()
 	p := newPusher(t)
 	refs := p.w.refs()
 	blob := p.hash("blob", []byte("x\n"))
@@ -127,6 +128,7 @@ func TestS04AHostileTreeIsRefusedWithItsCode(t *testing.T) {
 }
 
 func TestAPackIsJudgedWhole(t *testing.T) {
+	t.Parallel()
 	p := newPusher(t)
 	refs, own := p.w.refs(), "refs/heads/"+p.r.Branch
 	good := p.good("docs/guide.md")

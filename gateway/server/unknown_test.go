@@ -35,6 +35,7 @@ func (w *world) hide() func() {
 }
 
 func TestAnUpstreamThatIsAwayStopsNewWorkAndKillsNone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, strings.Replace(baseConfig, "max_running_attempts: 2", "max_running_attempts: 1", 1))
 	ctx := context.Background()
 	r := reservation(t, w.cycle(), "guide")
@@ -85,6 +86,7 @@ func TestAnUpstreamThatIsAwayStopsNewWorkAndKillsNone(t *testing.T) {
 }
 
 func TestAGatewayThatStartsWithoutItsUpstreamKnowsThat(t *testing.T) {
+	t.Parallel()
 	w := newUpstream(t, baseBacklog, baseConfig)
 	back := w.hide()
 	w.start()
@@ -107,6 +109,7 @@ func TestAGatewayThatStartsWithoutItsUpstreamKnowsThat(t *testing.T) {
 }
 
 func TestABacklogThatCannotBeReadIsNotAnEmptyOne(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	reservation(t, w.cycle(), "guide")
 	for what, text := range map[string]string{"no YAML": "tasks: [", "a wrong type": "tasks: many", "an empty file": "", "two documents": baseBacklog + "---\n" + baseBacklog} {
@@ -135,6 +138,7 @@ func TestABacklogThatCannotBeReadIsNotAnEmptyOne(t *testing.T) {
 }
 
 func TestAStaleFactIsNotActedOn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	w.cycle()
 	ask := func() gateway.Evaluation {
@@ -156,6 +160,7 @@ func TestAStaleFactIsNotActedOn(t *testing.T) {
 }
 
 func TestAClockThatGoesBackIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
 	ctx := context.Background()
 	result := w.cycle()
