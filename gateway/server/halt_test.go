@@ -43,7 +43,7 @@ func TestAPolicyThatIsTooSlowStopsNewWorkAndKillsNone(t *testing.T) {
 	result := w.cycle()
 	r, other := reservation(t, result, "guide"), reservation(t, result, "notes")
 	w.startAttempt(r)
-	slow, err := bundleWith("allow if {\n\t_granted\n", "allow if {\n\t_granted\n\tevery i in numbers.range(1, 5000) { every j in numbers.range(1, 5000) { i * j > 0 } }\n")
+	slow, err := bundleWith(`allow if \{\n\t_granted\n`, "allow if {\n\t_granted\n\tevery i in numbers.range(1, 5000) { every j in numbers.range(1, 5000) { i * j > 0 } }\n")
 	if err != nil {
 		t.Fatal(err)
 	}
