@@ -22,18 +22,37 @@ operator_actions := {
 }
 
 # The actions that this package alone decides: access is all that they need.
-own_actions := operator_actions | {"event.append", "forge.observe", "route.read", "invariants.check"}
+own_actions := {
+	"autonomy.halt", "autonomy.resume", "circuit.reset", "attempt.cancel", "attempt.invalidate", "task.retry",
+	"clock.accept", "token.create", "token.revoke", "bundle.activate", "bundle.rollback", "journal.prune",
+	"event.append", "forge.observe", "route.read", "invariants.check",
+}
 
 # Every action that a policy names; any other is denied for everybody.
-actions := (attempt_actions | own_actions) | {"cycle.plan", "pull_request.annotate", "attempt.lost", "attempt.expire"}
+actions := {
+	"attempt.start", "agent.run", "attempt.heartbeat", "repository.fetch", "change.push", "attempt.evidence",
+	"artifact.put", "attempt.finish", "pull_request.open", "autonomy.halt", "autonomy.resume", "circuit.reset",
+	"attempt.cancel", "attempt.invalidate", "task.retry", "clock.accept", "token.create", "token.revoke",
+	"bundle.activate", "bundle.rollback", "journal.prune", "event.append", "forge.observe", "route.read",
+	"invariants.check", "cycle.plan", "pull_request.annotate", "attempt.lost", "attempt.expire",
+}
 
 # _roles are the actions of each role.
 _roles := {
-	"operator": actions,
+	"operator": {
+		"attempt.start", "agent.run", "attempt.heartbeat", "repository.fetch", "change.push", "attempt.evidence",
+		"artifact.put", "attempt.finish", "pull_request.open", "autonomy.halt", "autonomy.resume", "circuit.reset",
+		"attempt.cancel", "attempt.invalidate", "task.retry", "clock.accept", "token.create", "token.revoke",
+		"bundle.activate", "bundle.rollback", "journal.prune", "event.append", "forge.observe", "route.read",
+		"invariants.check", "cycle.plan", "pull_request.annotate", "attempt.lost", "attempt.expire",
+	},
 	"scheduler": {"cycle.plan", "attempt.lost", "event.append", "route.read"},
 	"reader": {"repository.fetch", "route.read", "invariants.check"},
 	"ingest": {"event.append"},
-	"attempt": (attempt_actions | {"event.append", "route.read"}),
+	"attempt": {
+		"attempt.start", "agent.run", "attempt.heartbeat", "repository.fetch", "change.push", "attempt.evidence",
+		"artifact.put", "attempt.finish", "pull_request.open", "event.append", "route.read",
+	},
 	"gateway": {
 		"change.push", "attempt.finish", "attempt.expire", "attempt.cancel", "pull_request.annotate",
 		"forge.observe", "bundle.activate", "bundle.rollback",

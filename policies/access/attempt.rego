@@ -45,7 +45,10 @@ deny contains r if {
 	r := reason.of(rego.metadata.chain(), {"target": object.get(input, ["resource", "properties", "target"], "?")})
 }
 
-_about_attempt := (attempt_actions - {"repository.fetch"}) | {"attempt.lost", "attempt.expire"}
+_about_attempt := {
+	"attempt.start", "agent.run", "attempt.heartbeat", "change.push", "attempt.evidence", "artifact.put",
+	"attempt.finish", "pull_request.open", "attempt.lost", "attempt.expire",
+}
 
 # METADATA
 # title: The token is bound to another target

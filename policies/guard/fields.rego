@@ -3,9 +3,7 @@ package leviathan.guard
 import rego.v1
 
 # _fields are the fields that the rules read, by group: path to types.
-_fields := object.union_n([_who, _planned, _attempted, _asked, _configured])
-
-_who := {
+_fields := {
 	"subject": {
 		["subject", "type"]: {"string"},
 		["subject", "id"]: {"string"},
@@ -16,9 +14,6 @@ _who := {
 		["resource", "id"]: {"string"},
 	},
 	"target": {["resource", "properties", "target"]: {"string"}},
-}
-
-_planned := {
 	"plan": {
 		["target_policy", "known"]: {"boolean"},
 		["state", "open"]: {"number"},
@@ -37,9 +32,6 @@ _planned := {
 		["backlog", "invalid"]: {"object"},
 	},
 	"forge": {["forge", "unlisted"]: {"array"}},
-}
-
-_attempted := {
 	"attempt": {
 		["attempt", "id"]: {"string"},
 		["attempt", "target"]: {"string"},
@@ -97,9 +89,6 @@ _attempted := {
 		["state", "circuit", "cooldown_seconds"]: {"number"},
 		["state", "tasks"]: {"object"},
 	},
-}
-
-_asked := {
 	"agent": {
 		["agent", "name"]: {"string"},
 		["agent", "known"]: {"boolean"},
@@ -148,9 +137,6 @@ _asked := {
 		["request", "method"]: {"string"},
 	},
 	"token": {["request", "role"]: {"string"}},
-}
-
-_configured := {
 	"plan_config": {
 		["config", "values", "max_open_prs"]: {"number"},
 		["config", "values", "max_running_attempts"]: {"number"},

@@ -57,7 +57,10 @@ _granted if {
 	delivery.allow
 }
 
-_delivery_actions := (access.attempt_actions | {"attempt.lost", "attempt.expire"}) | {"pull_request.annotate"}
+_delivery_actions := {
+	"attempt.start", "agent.run", "attempt.heartbeat", "repository.fetch", "change.push", "attempt.evidence",
+	"artifact.put", "attempt.finish", "pull_request.open", "attempt.lost", "attempt.expire", "pull_request.annotate",
+}
 
 default _obligations := {}
 
