@@ -16,10 +16,6 @@ import (
 	"leviathan/gateway/journal"
 )
 
-// inlineMax is the size up to which a part of the input is written into the
-// decision itself; larger ones are stored once, by digest.
-const inlineMax = 2 * kib
-
 // maxRounds is how often a heavy question is evaluated again, outside the
 // writer, because the journal moved on meanwhile.
 const maxRounds = 2
@@ -84,6 +80,7 @@ type decided struct {
 	attempt *journal.Attempt
 	input   engine.Input
 	result  engine.Result
+	record  journal.Record // made outside the writer, appended inside
 }
 
 // obligations decodes what the policy demands with its answer.
@@ -132,8 +129,11 @@ var errMoved = errors.New("the journal moved on")
 func (s *Server) decide(ctx context.Context, q question) (*decided, error) {
 	for round := 0; ; round++ {
 		d, err := s.decideOnce(ctx, &q, round)
-		if errors.Is(err, errMoved) && round < 2*maxRounds {
-			continue
+		if errors.Is(err, errMoved) {
+			if round < 2*maxRounds {
+				continue
+			}
+			err = s.contend(ctx, &q, d)
 		}
 		if err != nil {
 			s.metrics.unrecorded.Inc()
@@ -164,7 +164,7 @@ func (s *Server) decideOnce(ctx context.Context, q *question, round int) (*decid
 				return err
 			}
 		}
-		if err := s.record(tx, q, d); err != nil {
+		if _, err := tx.Append(d.record); err != nil {
 			return err
 		}
 		if q.dry || q.effect == nil {
@@ -178,6 +178,34 @@ func (s *Server) decideOnce(ctx context.Context, q *question, round int) (*decid
 	return d, err
 }
 
+// contend records that a question could not be decided, because what it was
+// about changed each time.
+func (s *Server) contend(ctx context.Context, q *question, d *decided) error {
+	if d == nil {
+		return gateway.Errorf(gateway.Unknown, "what %s is about changed each time that it was decided; ask again", q.action)
+	}
+	d.answer(contention())
+	record, err := recordOf(q, d)
+	if err != nil {
+		return err
+	}
+	d.record = record
+	err = s.journal.Commit(ctx, func(tx *journal.Tx) error {
+		if _, err := tx.Append(d.record); err != nil || q.dry || q.effect == nil {
+			return err
+		}
+		return q.effect(tx, d)
+	})
+	if err != nil {
+		return unrecorded(err)
+	}
+	return nil
+}
+
+func contention() engine.Result {
+	return engine.Refuse("unknown.contention", "the target's state changed three times while this was being decided", "Ask again.")
+}
+
 // askAgain answers a question whose facts moved before its commit. It runs
 // under the writer, where nothing moves any more.
 func (s *Server) askAgain(ctx context.Context, q *question, tx *journal.Tx, before *decided, round int) (*decided, error) {
@@ -185,8 +213,10 @@ func (s *Server) askAgain(ctx context.Context, q *question, tx *journal.Tx, befo
 		if round < maxRounds {
 			return nil, errMoved
 		}
-		before.answer(engine.Refuse("unknown.contention", "the target's state changed three times while this was being decided", "Ask again."))
-		return before, nil
+		before.answer(contention())
+		record, err := recordOf(q, before)
+		before.record = record
+		return before, err
 	}
 	state, err := tx.State(q.target)
 	if err != nil {
@@ -214,7 +244,8 @@ func (s *Server) ask(ctx context.Context, q *question, state *journal.State, at 
 	d.Decision = gateway.Decision{ID: gateway.DecisionID(ulid.Make().String()), EvaluatedAt: at, DryRun: q.dry,
 		Revision: policy.Revision(), PolicyDigest: policy.Digest(), InputDigest: in.Digest()}
 	d.answer(result)
-	return d, nil
+	d.record, err = recordOf(q, d)
+	return d, err
 }
 
 // evaluations bounds how many questions are evaluated at once, to what the
@@ -249,37 +280,6 @@ func (d *decided) answer(result engine.Result) {
 	if d.Reasons == nil {
 		d.Reasons = []gateway.Reason{}
 	}
-}
-
-// record appends the decision. Its large parts are stored by digest, so that
-// a thousand decisions over one backlog hold it once.
-func (s *Server) record(tx *journal.Tx, q *question, d *decided) error {
-	body := journal.DecisionBody{Decision: journal.DecisionHead{EvaluatedAt: d.now, InputDigest: d.InputDigest, Reasons: d.Reasons},
-		Inline: map[string]json.RawMessage{}, Parts: map[string]string{}}
-	var parts []journal.Part
-	for _, part := range d.input {
-		if len(part.JSON) <= inlineMax {
-			body.Inline[part.Name] = part.JSON
-			continue
-		}
-		body.Parts[part.Name] = part.Digest
-		parts = append(parts, journal.Part{Digest: part.Digest, Bytes: part.JSON})
-	}
-	if result := d.result.JSON; len(result) <= inlineMax {
-		body.Result = result
-	} else {
-		part := journal.PartOf(result)
-		body.ResultDigest = part.Digest
-		parts = append(parts, part)
-	}
-	codes := make([]string, 0, len(d.Reasons))
-	for _, r := range d.Reasons {
-		codes = append(codes, r.Code)
-	}
-	_, err := tx.Append(journal.Record{Kind: journal.Decision, Origin: journal.Gateway, ID: string(d.ID), Type: q.action,
-		Target: q.target, Task: q.taskID(), Attempt: q.id, Body: body, Parts: parts,
-		Decision: &journal.DecisionIndex{Allow: d.Allow, DryRun: q.dry, Revision: d.Revision, PolicyDigest: d.PolicyDigest, Codes: codes, AskedBy: q.by.id}})
-	return err
 }
 
 func (q *question) taskID() gateway.TaskID {

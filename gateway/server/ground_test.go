@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +27,9 @@ func TestS01AReservationIsOfTheBacklogThatWasJudged(t *testing.T) {
 				if err != nil {
 					t.Errorf("cycle: %v", err)
 					return
+				}
+				if result.Outcome == gateway.CycleUnknown && !slices.Contains(reasonCodes(result.Reasons), "unknown.contention") {
+					t.Errorf("cycle: %v", result.Reasons)
 				}
 				for _, r := range result.Reserved {
 					if err := w.client(operator).Cancel(context.Background(), r.AttemptID, "next"); err != nil && gateway.KindOf(err) != gateway.Conflict {

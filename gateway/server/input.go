@@ -140,7 +140,7 @@ func (s *Server) input(q *question, at gateway.Time, state *journal.State) (engi
 // targetParts adds what is known about the question's target and attempt.
 func (s *Server) targetParts(b *builder, q *question, at gateway.Time, state *journal.State) {
 	cfg := s.targets.Check(q.target)
-	b.add("config", s.configPart(cfg))
+	b.shareMade(s.lookup(q.target).configPart(cfg, s.now()))
 	t := s.lookup(q.target)
 	now := s.now()
 	seen := t.facts()
@@ -172,15 +172,25 @@ func (s *Server) targetParts(b *builder, q *question, at gateway.Time, state *jo
 	}
 }
 
-func (s *Server) configPart(cfg autonomy.State) configPart {
+// configPart is the config as the policy sees it. A valid one is built once
+// for each content of its file.
+func (t *target) configPart(cfg autonomy.State, now time.Time) (engine.Part, error) {
 	part := configPart{State: "valid", Digest: cfg.Digest, Values: cfg.Config, Reason: cfg.Reason}
 	switch {
 	case cfg.Config == nil && cfg.File == "":
 		part.State, part.Reason = "absent", "no config names this target"
 	case !cfg.Valid:
-		part.State, part.InvalidSeconds = "invalid", age(s.now(), cfg.InvalidSince)
+		part.State, part.InvalidSeconds = "invalid", age(now, cfg.InvalidSince)
+	default:
+		if c := t.config.Load(); c != nil && c.digest == cfg.Digest && c.reason == cfg.Reason {
+			return c.part, nil
+		}
 	}
-	return part
+	made, err := engine.NewPart("config", part)
+	if err == nil && part.State == "valid" {
+		t.config.Store(&configCache{digest: cfg.Digest, reason: cfg.Reason, part: made})
+	}
+	return made, err
 }
 
 // age is how many seconds ago at was; the zero time has the age of a year, so

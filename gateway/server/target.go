@@ -77,8 +77,10 @@ type stateParts struct {
 	part  engine.Part
 }
 
+// configCache is a valid config as a part.
 type configCache struct {
 	digest string
+	reason string
 	part   engine.Part
 }
 
