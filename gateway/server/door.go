@@ -227,18 +227,27 @@ func (s *Server) askAgain(ctx context.Context, q *question, tx *journal.Tx, befo
 			return nil, err
 		}
 	}
-	return s.ask(ctx, q, state, tx.Now())
+	return s.askNow(ctx, q, state, tx.Now(), func(evaluate func() engine.Result) engine.Result { return evaluate() })
 }
 
 // ask evaluates a question on a state. It changes nothing.
 func (s *Server) ask(ctx context.Context, q *question, state *journal.State, at gateway.Time) (*decided, error) {
+	return s.askNow(ctx, q, state, at, func(evaluate func() engine.Result) engine.Result {
+		return s.evaluations.run(ctx, q.action, evaluate)
+	})
+}
+
+// askNow is ask with another way to wait for a turn: the writer has none to
+// wait for.
+func (s *Server) askNow(ctx context.Context, q *question, state *journal.State, at gateway.Time,
+	turn func(func() engine.Result) engine.Result) (*decided, error) {
 	in, err := s.input(q, at, state)
 	if err != nil {
 		return nil, gateway.Errorf(gateway.Invalid, "the question cannot be put to the policy: %v", err)
 	}
 	began := time.Now()
 	policy := s.engine.Current()
-	result := s.evaluations.run(ctx, q.action, func() engine.Result { return policy.Decide(ctx, q.action, in) })
+	result := turn(func() engine.Result { return policy.Decide(ctx, q.action, in) })
 	s.metrics.evaluation.Observe(time.Since(began).Seconds())
 	d := &decided{action: q.action, by: q.by.id, now: at, state: state, attempt: q.attempt, input: in}
 	d.Decision = gateway.Decision{ID: gateway.DecisionID(ulid.Make().String()), EvaluatedAt: at, DryRun: q.dry,

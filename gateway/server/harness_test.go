@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -270,32 +269,4 @@ func (w *world) client(token string) *gateway.Client {
 		w.t.Fatal(err)
 	}
 	return c
-}
-
-// call makes one raw request and decodes the answer.
-func (w *world) call(method, path, token, body string) (int, map[string]any) {
-	w.t.Helper()
-	req, err := http.NewRequest(method, w.http.URL+path, strings.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	var decoded map[string]any
-	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		if err := json.Unmarshal(data, &decoded); err != nil {
-			w.t.Fatalf("%s %s: %v in %s", method, path, err, data)
-		}
-	}
-	return resp.StatusCode, decoded
 }

@@ -134,7 +134,8 @@ func (w *world) run(r gateway.Reservation, n int) {
 	}
 	switch n % 3 {
 	case 0:
-		out, err := w.push(r, started, map[string]string{"docs/" + string(r.TaskID) + ".md": "x\n"})
+		var out string
+		out, err = w.push(r, started, map[string]string{"docs/" + string(r.TaskID) + ".md": "x\n"})
 		for tries := 0; err != nil && strings.Contains(out, "unknown.contention") && tries < 20; tries++ { // as a worker would
 			out, err = w.push(r, started, map[string]string{"docs/" + string(r.TaskID) + ".md": "x\n"})
 		}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -175,7 +176,10 @@ func (s *Server) settlePullIntent(ctx context.Context, a *journal.Attempt) {
 		s.log.Warn("an intended pull request cannot be observed", "attempt", a.ID, "error", err)
 		return
 	}
-	err = s.journal.Commit(ctx, func(tx *journal.Tx) error { return s.settlePull(tx, t, a, seen.Known) })
+	circuit, err := s.decidedCircuit(ctx, a.PullRequest.DecisionID)
+	if err == nil {
+		err = s.journal.Commit(ctx, func(tx *journal.Tx) error { return s.settlePull(tx, t, a, seen.Known, circuit) })
+	}
 	if err != nil {
 		s.log.Error("settling a pull request", "attempt", a.ID, "error", err)
 	}
@@ -183,7 +187,7 @@ func (s *Server) settlePullIntent(ctx context.Context, a *journal.Attempt) {
 
 // settlePull writes what the forge showed of an intended pull request: the
 // receipt, and its end where a human was quicker; or that there is none.
-func (s *Server) settlePull(tx *journal.Tx, t *target, a *journal.Attempt, seen []forge.PullRequest) error {
+func (s *Server) settlePull(tx *journal.Tx, t *target, a *journal.Attempt, seen []forge.PullRequest, circuit *circuitChange) error {
 	now, ok, err := tx.Attempt(a.ID)
 	if err != nil || !ok || now.PullRequest == nil || now.PullRequest.State != gateway.PullRequestIntended {
 		return err
@@ -192,7 +196,28 @@ func (s *Server) settlePull(tx *journal.Tx, t *target, a *journal.Attempt, seen 
 	case len(seen) == 0:
 		return event(tx, self.id, journal.PullVoided{Subject: subject(a), Reason: "the forge does not show it"})
 	case seen[0].State == gateway.PullRequestOpen:
-		return createdPull(tx, a, seen[0], now.PullRequest.Title)
+		if err := createdPull(tx, a, seen[0], now.PullRequest.Title); err != nil || circuit == nil {
+			return err
+		}
+		return s.changeCircuit(tx, &decided{by: self.id, attempt: a}, circuit)
 	}
 	return s.recordEnded(tx, t, seen[0])
+}
+
+// decidedCircuit is what a recorded decision about a pull request demanded of
+// the breaker, for a receipt that is written later.
+func (s *Server) decidedCircuit(ctx context.Context, id gateway.DecisionID) (*circuitChange, error) {
+	record, ok, err := s.journal.Decision(ctx, id)
+	if err != nil || !ok || len(record.Result) == 0 {
+		return nil, err
+	}
+	var result struct {
+		Obligations struct {
+			Circuit *circuitChange `json:"circuit"`
+		} `json:"obligations"`
+	}
+	if err := json.Unmarshal(record.Result, &result); err != nil {
+		return nil, fmt.Errorf("decision %s: %w", id, err)
+	}
+	return result.Obligations.Circuit, nil
 }
