@@ -2,6 +2,8 @@ package server_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 
 	"leviathan/gateway"
@@ -27,4 +29,20 @@ func BenchmarkEvaluation(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkCycle plans a backlog of 10,000 ready tasks that is known already.
+func BenchmarkCycle(b *testing.B) {
+	var backlog strings.Builder
+	backlog.WriteString("tasks:\n")
+	for i := range 10_000 {
+		fmt.Fprintf(&backlog, "  - {id: task-%05d, title: Task number %d, scope: docs, ready: true, allowed_paths: [docs/%05d.md]}\n", i, i, i)
+	}
+	w := newWorld(b, backlog.String(), baseConfig)
+	w.cycle()
+	for b.Loop() {
+		if result := w.cycle(); len(result.Skipped) < 9_000 {
+			b.Fatalf("%d tasks explained: %v", len(result.Skipped), result.Reasons)
+		}
+	}
 }

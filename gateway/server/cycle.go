@@ -68,9 +68,14 @@ func (s *Server) cycle(w http.ResponseWriter, r *http.Request, p principal) erro
 		s.observe(r.Context(), t)
 	}
 	result := gateway.CycleResult{CycleID: ulid.Make().String(), Target: id, HeadCommit: t.facts().head}
+	var plan planObligations
 	d, err := s.decide(r.Context(), question{action: gateway.ActionCyclePlan, by: p, target: id,
 		resource: gateway.Entity{Type: "target", ID: string(id)}, request: req,
-		effect: func(tx *journal.Tx, d *decided) error { return s.reserve(tx, t, d, &result) }})
+		prepare: func(d *decided) error {
+			plan = planObligations{}
+			return d.obligations(&plan)
+		},
+		effect: func(tx *journal.Tx, d *decided) error { return s.reserve(tx, t, d, plan, &result) }})
 	if err != nil {
 		return err
 	}
@@ -78,7 +83,7 @@ func (s *Server) cycle(w http.ResponseWriter, r *http.Request, p principal) erro
 		return d.refusal()
 	}
 	result.DecisionID, result.Reasons = d.ID, d.Reasons
-	if err := s.fillCycle(r.Context(), t, d, &result); err != nil {
+	if err := s.fillCycle(r.Context(), t, d, plan, &result); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, result)
@@ -105,13 +110,9 @@ func outcome(d *decided, reserved int) string {
 
 // reserve is the effect of a plan: attempts that the policy reserved, tasks
 // that it blocked, and the fact that a cycle happened.
-func (s *Server) reserve(tx *journal.Tx, t *target, d *decided, result *gateway.CycleResult) error {
+func (s *Server) reserve(tx *journal.Tx, t *target, d *decided, plan planObligations, result *gateway.CycleResult) error {
 	if notAllowedToAsk(d) {
 		return nil
-	}
-	var plan planObligations
-	if err := d.obligations(&plan); err != nil {
-		return err
 	}
 	cfg, seen := s.targets.Check(t.id), t.facts()
 	reserved := []gateway.AttemptID{}
@@ -221,11 +222,7 @@ func (s *Server) create(tx *journal.Tx, t *target, d *decided, cfg *autonomy.Con
 
 // fillCycle completes the answer: every attempt that waits for a worker, with
 // its token, and every other task with its reasons.
-func (s *Server) fillCycle(ctx context.Context, t *target, d *decided, result *gateway.CycleResult) error {
-	var plan planObligations
-	if err := d.obligations(&plan); err != nil {
-		return err
-	}
+func (s *Server) fillCycle(ctx context.Context, t *target, d *decided, plan planObligations, result *gateway.CycleResult) error {
 	state, err := s.journal.State(t.id)
 	if err != nil {
 		return err

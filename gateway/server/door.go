@@ -38,6 +38,10 @@ type question struct {
 	dry   bool
 	about *gateway.Entity
 
+	// prepare, if there is one, reads what the answer demands, outside the
+	// writer where it can be; it is called again for another answer.
+	prepare func(d *decided) error
+
 	// effect appends what follows from the answer, allowed or not, in the
 	// transaction of the decision. It sees the state as of that transaction.
 	effect func(tx *journal.Tx, d *decided) error
@@ -185,12 +189,10 @@ func (s *Server) contend(ctx context.Context, q *question, d *decided) error {
 		return gateway.Errorf(gateway.Unknown, "what %s is about changed each time that it was decided; ask again", q.action)
 	}
 	d.answer(contention())
-	record, err := recordOf(q, d)
-	if err != nil {
+	if err := d.ready(q); err != nil {
 		return err
 	}
-	d.record = record
-	err = s.journal.Commit(ctx, func(tx *journal.Tx) error {
+	err := s.journal.Commit(ctx, func(tx *journal.Tx) error {
 		if _, err := tx.Append(d.record); err != nil || q.dry || q.effect == nil {
 			return err
 		}
@@ -214,9 +216,7 @@ func (s *Server) askAgain(ctx context.Context, q *question, tx *journal.Tx, befo
 			return nil, errMoved
 		}
 		before.answer(contention())
-		record, err := recordOf(q, before)
-		before.record = record
-		return before, err
+		return before, before.ready(q)
 	}
 	state, err := tx.State(q.target)
 	if err != nil {
@@ -253,8 +253,15 @@ func (s *Server) askNow(ctx context.Context, q *question, state *journal.State, 
 	d.Decision = gateway.Decision{ID: gateway.DecisionID(ulid.Make().String()), EvaluatedAt: at, DryRun: q.dry,
 		Revision: policy.Revision(), PolicyDigest: policy.Digest(), InputDigest: in.Digest()}
 	d.answer(result)
-	d.record, err = recordOf(q, d)
-	return d, err
+	return d, d.ready(q)
+}
+
+// ready makes what the commit of an answer needs.
+func (d *decided) ready(q *question) (err error) {
+	if d.record, err = recordOf(q, d); err == nil && q.prepare != nil {
+		err = q.prepare(d)
+	}
+	return err
 }
 
 // evaluations bounds how many questions are evaluated at once, to what the
