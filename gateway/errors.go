@@ -10,7 +10,7 @@ import (
 // A Kind classifies an error, on the wire and in the process.
 type Kind string
 
-// The kinds of wire.md. Each has one HTTP status; see Kind.Status.
+// The kinds of errors. Each has one HTTP status; see Kind.Status.
 const (
 	Unauthenticated Kind = "unauthenticated"
 	Forbidden       Kind = "forbidden"

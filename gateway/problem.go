@@ -14,7 +14,7 @@ const ProblemType = "https://leviathan.invalid/problems/"
 // ProblemMediaType is the content type of a Problem, as RFC 9457 registers it.
 const ProblemMediaType = "application/problem+json"
 
-// A Problem is an Error on the wire: RFC 9457, with the members of wire.md.
+// A Problem is an Error on the wire: RFC 9457, with the members that docs/api.md lists.
 type Problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`

@@ -2,7 +2,7 @@ package gateway
 
 import "encoding/json"
 
-// The request and response bodies of wire.md, one type each, in the order of
+// The request and response bodies of the HTTP API, one type each, in the order of
 // an attempt's life. A field that is absent on the wire is its zero value.
 
 // A CycleRequest asks for one plan of a target's backlog. Capacity bounds how

@@ -63,7 +63,7 @@ func (q *question) subject() subjectPart {
 }
 
 // roleOf is the role that a dry run asks about: the subject's role property,
-// or what its id names in the words of architecture.md.
+// or what its id names: a role, or worker.
 func roleOf(subject *gateway.Entity) gateway.Role {
 	if role, ok := subject.Properties["role"].(string); ok {
 		return gateway.Role(role)

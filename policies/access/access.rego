@@ -90,7 +90,7 @@ deny contains r if {
 # custom:
 #   code: access.role
 #   message: "the role {role} may not ask for {action}"
-#   remedy: "Use a token of a role that may; wire.md lists them."
+#   remedy: "Use a token of a role that may; docs/api.md says what each route asks."
 deny contains r if {
 	_named
 	not _role_may

@@ -9,7 +9,7 @@ package leviathan.guard
 
 import rego.v1
 
-# needs are the facts that the action needs, architecture.md's table. An action
+# needs are the facts that the action needs, by what each could get wrong. An action
 # that is not listed needs none: those that restrict must always be possible,
 # and an attempt must always be able to end.
 needs := _needs[input.action] if not _plain_fetch
