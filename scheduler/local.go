@@ -34,6 +34,9 @@ type LocalConfig struct {
 	Logger *slog.Logger
 }
 
+// maxWaitDelay bounds how long the output of a worker is read after its end.
+const maxWaitDelay = 2 * time.Second
+
 // Local runs each worker as a child process. A child gets its token on an
 // inherited pipe, never in its environment or arguments, and of this
 // process's environment nothing but what programs need to run and the names
@@ -73,18 +76,19 @@ func (l *Local) Live() []gateway.AttemptID {
 	return ids
 }
 
-// errClosed refuses a launch while the launcher drains.
-var errClosed = errors.New("the launcher is closing")
-
 // Launch starts the worker of a reservation; one that runs already is left.
+// It refuses with ErrClosed once Close was called.
 func (l *Local) Launch(_ context.Context, r gateway.Reservation) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return errClosed
+		return ErrClosed
 	}
 	if l.running[r.AttemptID] != nil {
 		return nil
+	}
+	if !r.AttemptID.Valid() { // it names a folder that is removed later
+		return fmt.Errorf("the gateway named %q, which is no attempt", r.AttemptID)
 	}
 	workspace := filepath.Join(l.Workspaces, string(r.AttemptID))
 	if err := os.MkdirAll(workspace, 0o700); err != nil {
@@ -95,6 +99,8 @@ func (l *Local) Launch(_ context.Context, r gateway.Reservation) error {
 	cmd.Stdin = strings.NewReader(r.Token + "\n")
 	tail := &tailWriter{limit: 4 << 10}
 	cmd.Stdout, cmd.Stderr = io.Discard, tail
+	// What a worker leaves behind may hold its end of the pipe open.
+	cmd.WaitDelay = min(l.Grace, maxWaitDelay)
 	// A worker outside this process's group is not interrupted by the Ctrl-C
 	// that interrupts us: we ask it to stop ourselves.
 	detach(cmd)
@@ -128,9 +134,10 @@ func (l *Local) await(id gateway.AttemptID, cmd *exec.Cmd, workspace string, tai
 	if err := os.RemoveAll(workspace); err != nil {
 		l.Logger.Warn("removing a workspace", "attempt", id, "error", err)
 	}
+	// In one step: who sees the worker gone from Live finds its Exit.
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	delete(l.running, id)
-	l.mu.Unlock()
 	select {
 	case l.exits <- Exit{Attempt: id, Observed: "process_gone", Detail: detail}:
 	default: // nobody listens any more; the next cycle reconciles

@@ -14,13 +14,18 @@ import (
 // A Launcher runs workers. It is the seam between one machine and a cluster.
 type Launcher interface {
 	// Launch starts the worker of a reservation, or adopts the one that runs
-	// already. It returns when the worker was started, not when it ended.
+	// already. It returns when the worker was started, not when it ended. A
+	// launcher that drains refuses with ErrClosed: nothing became of the
+	// reservation, which stays for whoever asks next.
 	Launch(ctx context.Context, r gateway.Reservation) error
 	// Live lists the attempts whose workers run now.
 	Live() []gateway.AttemptID
 	// Exits tells of workers that ended, each once.
 	Exits() <-chan Exit
 }
+
+// ErrClosed refuses a launch while the launcher drains.
+var ErrClosed = errors.New("the launcher is closing")
 
 // An Exit says that a worker is gone, and what was seen of it.
 type Exit struct {
@@ -67,6 +72,9 @@ func New(c Config) *Scheduler {
 const (
 	// settle lets several wakes in a row share one cycle.
 	settle = 50 * time.Millisecond
+	// overdue is the pause when the time to wait for has passed already, as it
+	// has for a while where the gateway's clock is behind ours.
+	overdue = time.Second
 	// maxPause bounds how long the scheduler sleeps between two cycles, so
 	// that a clock that jumps does not stop it.
 	maxPause = 5 * time.Minute
@@ -80,25 +88,28 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		idle := false
+		var next time.Time
 		if err == nil && s.UntilIdle {
-			if idle, err = s.idle(ctx, result); idle {
+			var idle bool
+			if idle, next, err = s.idle(ctx, result); idle {
 				return nil
 			}
 		}
 		if err != nil {
 			s.Logger.Warn("cycle", "target", s.Target, "error", err)
 		}
-		if err := s.wait(ctx, s.pause(result, err)); err != nil {
+		if err := s.wait(ctx, s.pause(result, next, err)); err != nil {
 			return err
 		}
 	}
 }
 
 // Cycle reconciles workers with the journal, asks for one cycle and launches
-// what it reserved.
+// what it reserved. When ctx ends meanwhile, what was not launched yet stays
+// reserved.
 func (s *Scheduler) Cycle(ctx context.Context) (gateway.CycleResult, error) {
-	if err := s.reconcile(ctx); err != nil {
+	s.reap(ctx)
+	if err := s.Reconcile(ctx); err != nil {
 		return gateway.CycleResult{}, err
 	}
 	result, err := s.Client.Cycle(ctx, s.Target, gateway.CycleRequest{})
@@ -109,7 +120,13 @@ func (s *Scheduler) Cycle(ctx context.Context) (gateway.CycleResult, error) {
 		s.OnCycle(result)
 	}
 	for _, r := range result.Reserved {
-		if err := s.Launcher.Launch(ctx, r); err != nil {
+		if ctx.Err() != nil {
+			return result, ctx.Err()
+		}
+		switch err := s.Launcher.Launch(ctx, r); {
+		case errors.Is(err, ErrClosed):
+			return result, err
+		case err != nil:
 			s.Logger.Error("launching a worker", "attempt", r.AttemptID, "error", err)
 			s.lost(ctx, Exit{Attempt: r.AttemptID, Observed: "job_failed", Detail: err.Error()})
 		}
@@ -117,10 +134,37 @@ func (s *Scheduler) Cycle(ctx context.Context) (gateway.CycleResult, error) {
 	return result, nil
 }
 
-// reconcile reports the attempts that the journal believes running and that
+// Settle waits until no worker of the launcher runs, and reports those that
+// end meanwhile. It returns early, with ctx's error, when ctx ends.
+func (s *Scheduler) Settle(ctx context.Context) error {
+	for len(s.Launcher.Live()) > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case e := <-s.Launcher.Exits():
+			s.lost(ctx, e)
+		}
+	}
+	s.reap(ctx)
+	return nil
+}
+
+// reap reports the workers whose end nobody has heard of yet.
+func (s *Scheduler) reap(ctx context.Context) {
+	for {
+		select {
+		case e := <-s.Launcher.Exits():
+			s.lost(ctx, e)
+		default:
+			return
+		}
+	}
+}
+
+// Reconcile reports the attempts that the journal believes running and that
 // no worker of this launcher runs. Attempts that wait for a worker are left:
 // the next cycle lists them again.
-func (s *Scheduler) reconcile(ctx context.Context) error {
+func (s *Scheduler) Reconcile(ctx context.Context) error {
 	live, err := s.live(ctx)
 	if err != nil {
 		return err
@@ -159,34 +203,75 @@ func (s *Scheduler) lost(ctx context.Context, e Exit) {
 	}
 }
 
+// breakerOpen is the reason of a plan that only time is against.
+const breakerOpen = "limits.circuit_open"
+
 // idle reports whether nothing is reserved or live and no task becomes
-// eligible by time alone within IdleWait.
-func (s *Scheduler) idle(ctx context.Context, result gateway.CycleResult) (bool, error) {
-	if len(result.Reserved) > 0 || len(s.Launcher.Live()) > 0 || result.Outcome == gateway.CycleUnknown {
-		return false, nil
+// eligible by time alone within IdleWait. Otherwise next is when the first
+// one does; zero if that is not known.
+func (s *Scheduler) idle(ctx context.Context, result gateway.CycleResult) (idle bool, next time.Time, err error) {
+	if result.Outcome == gateway.CycleUnknown {
+		return false, next, nil
+	}
+	if next, err = s.nextEligible(ctx, result); err != nil {
+		return false, next, err
+	}
+	if len(result.Reserved) > 0 || len(s.Launcher.Live()) > 0 {
+		return false, next, nil
 	}
 	live, err := s.live(ctx)
 	if err != nil || len(live) > 0 {
-		return false, err
+		return false, next, err
 	}
-	next := earliest(result)
-	return next.IsZero() || next.Sub(s.Now()) > s.IdleWait, nil
+	return next.IsZero() || next.Sub(s.Now()) > s.IdleWait, next, nil
 }
 
-// earliest is when the first skipped task becomes eligible by time alone.
-func earliest(result gateway.CycleResult) time.Time {
-	var first time.Time
+// nextEligible is when the first skipped task becomes eligible by time alone;
+// zero if none does. A plan that was denied for another reason than an open
+// breaker waits for a human, and all its tasks with it.
+func (s *Scheduler) nextEligible(ctx context.Context, result gateway.CycleResult) (time.Time, error) {
+	var first, closes time.Time
+	for _, r := range result.Reasons {
+		if r.Code != breakerOpen {
+			return first, nil
+		}
+	}
+	if len(result.Reasons) > 0 {
+		var err error
+		if closes, err = s.breakerCloses(ctx); err != nil {
+			return first, err
+		}
+	}
 	for _, skipped := range result.Skipped {
-		if at := skipped.NextEligibleAt.Time; !at.IsZero() && (first.IsZero() || at.Before(first)) {
+		at := skipped.NextEligibleAt.Time
+		if waits := len(skipped.Reasons) == 1 && skipped.Reasons[0].Code == breakerOpen; waits || !at.IsZero() && at.Before(closes) {
+			at = closes
+		}
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
 			first = at
 		}
 	}
-	return first
+	return first, nil
 }
 
-// pause is how long to wait for the next cycle if nobody asks for one. A
-// gateway that does not answer is asked again with backoff and jitter.
-func (s *Scheduler) pause(result gateway.CycleResult, err error) time.Duration {
+// breakerCloses is when the target's open breaker lets a probe through.
+func (s *Scheduler) breakerCloses(ctx context.Context) (time.Time, error) {
+	status, err := s.Client.Status(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, t := range status.Targets {
+		if t.Target == s.Target {
+			return t.Circuit.Until.Time, nil
+		}
+	}
+	return time.Time{}, nil
+}
+
+// pause is how long to wait for the next cycle if nobody asks for one: until
+// the gateway's next cycle or the time given, whichever is first. A gateway
+// that does not answer is asked again with backoff and jitter.
+func (s *Scheduler) pause(result gateway.CycleResult, eligible time.Time, err error) time.Duration {
 	if err != nil || result.Outcome == gateway.CycleUnknown {
 		s.failures = min(s.failures+1, 6)
 		base := time.Second << (s.failures - 1)
@@ -195,13 +280,13 @@ func (s *Scheduler) pause(result gateway.CycleResult, err error) time.Duration {
 	s.failures = 0
 	now := s.Now()
 	pause := maxPause
-	next := []time.Time{result.NextCycleAt.Time}
-	if s.UntilIdle {
-		next = append(next, earliest(result))
-	}
-	for _, at := range next {
-		if !at.IsZero() {
+	for _, at := range []time.Time{result.NextCycleAt.Time, eligible} {
+		switch {
+		case at.IsZero():
+		case at.After(now):
 			pause = min(pause, at.Sub(now)+time.Millisecond)
+		default:
+			pause = min(pause, overdue)
 		}
 	}
 	return max(pause, settle)
