@@ -89,7 +89,7 @@ func runDemo(ctx context.Context, dir string, out, stderr io.Writer) error {
 	if err = u.run(ctx, out, true); err == nil {
 		rows, err = u.report(ctx, out)
 	}
-	if err = errors.Join(err, u.Close()); err != nil {
+	if err = finished(ctx, err, u.Close()); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\ndone in %.1f s; nothing is left running. Next, try\n", time.Since(began).Seconds())

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,18 +53,18 @@ that it launched, and prints one JSON line that says what the cycle was:
 			if err != nil {
 				return err
 			}
-			defer local.Close()
 			var last gateway.CycleResult
 			s := scheduler.New(scheduler.Config{Client: client, Target: gateway.TargetID(target), Launcher: local, Logger: logger,
 				OnCycle: func(r gateway.CycleResult) { last = r }})
+			defer drainWorkers(s, local, logger)
 			if !once {
-				return s.Run(cmd.Context())
+				return finished(cmd.Context(), s.Run(cmd.Context()), nil)
 			}
 			if _, err := s.Cycle(cmd.Context()); err != nil {
-				return err
+				return finished(cmd.Context(), err, nil)
 			}
-			if err := waitForWorkers(cmd.Context(), local); err != nil {
-				return err
+			if err := s.Settle(cmd.Context()); err != nil {
+				return finished(cmd.Context(), err, nil)
 			}
 			return sayCycle(cmd.OutOrStdout(), last)
 		},
@@ -90,15 +91,29 @@ func newLocal(gatewayURL, workspaces string, logger *slog.Logger) (*scheduler.Lo
 	return scheduler.NewLocal(scheduler.LocalConfig{Self: self, GatewayURL: gatewayURL, Workspaces: workspaces, Env: os.LookupEnv, Logger: logger})
 }
 
-func waitForWorkers(ctx context.Context, local *scheduler.Local) error {
-	for len(local.Live()) > 0 {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-local.Exits():
-		}
+// drainWorkers stops the workers that still run, and then has those reported
+// that could not say themselves that they ended. Attempts that no worker has
+// started stay reserved for the next scheduler.
+func drainWorkers(s *scheduler.Scheduler, local *scheduler.Local, logger *slog.Logger) {
+	running := len(local.Live())
+	local.Close()
+	if running == 0 {
+		return
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := s.Reconcile(ctx); err != nil {
+		logger.Warn("reporting the workers that were stopped", "error", err)
+	}
+}
+
+// finished is the error of a command that ran until err and then closed what
+// it had open. Who interrupts it is told by the exit code alone.
+func finished(ctx context.Context, err, closing error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return &exitError{code: exitInterrupted, err: closing}
+	}
+	return errors.Join(err, closing)
 }
 
 // sayCycle prints a cycle as one JSON line and turns it into an exit code.

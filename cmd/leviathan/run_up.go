@@ -44,7 +44,7 @@ remaining task waits for a human; a backoff or an open breaker that ends within
 			if err == nil && untilIdle {
 				_, err = u.report(cmd.Context(), cmd.OutOrStdout())
 			}
-			return errors.Join(err, u.Close())
+			return finished(cmd.Context(), err, u.Close())
 		},
 	}
 	o.flags(cmd)
@@ -174,11 +174,12 @@ func (u *up) schedule(ctx context.Context, target gateway.TargetID, untilIdle bo
 	if err != nil {
 		return err
 	}
-	defer local.Close()
 	u.mu.Lock()
 	wake := u.wakes[target]
 	u.mu.Unlock()
-	return scheduler.New(scheduler.Config{Client: client, Target: target, Launcher: local, Logger: u.gateway.log, Wake: wake, UntilIdle: untilIdle}).Run(ctx)
+	s := scheduler.New(scheduler.Config{Client: client, Target: target, Launcher: local, Logger: u.gateway.log, Wake: wake, UntilIdle: untilIdle})
+	defer drainWorkers(s, local, u.gateway.log)
+	return s.Run(ctx)
 }
 
 // Close ends the gateway, which ends last.
