@@ -100,20 +100,21 @@ var builtin = sync.OnceValues(func() (*engine.Snapshot, error) {
 	return bundleWith(`default: \d+\n`, "default: 10000\n")
 })
 
-// bundleWith is the built-in bundle with another text in its main.rego, where
-// the pattern matches, which it must once.
-func bundleWith(pattern, after string) (*engine.Snapshot, error) {
-	files, before := fstest.MapFS{}, regexp.MustCompile(pattern)
+// bundleWith is the built-in bundle with other texts in its main.rego: for each
+// pair, where the pattern matches, which it must once.
+func bundleWith(pairs ...string) (*engine.Snapshot, error) {
+	files := fstest.MapFS{}
 	err := fs.WalkDir(policies.FS, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		data, err := fs.ReadFile(policies.FS, path)
-		if text := string(data); path == "main/main.rego" {
-			if n := len(before.FindAllString(text, -1)); n != 1 {
-				return fmt.Errorf("%s matches %q %d times", path, pattern, n)
+		for i := 0; path == "main/main.rego" && i < len(pairs); i += 2 {
+			before := regexp.MustCompile(pairs[i])
+			if n := len(before.FindAll(data, -1)); n != 1 {
+				return fmt.Errorf("%s matches %q %d times", path, pairs[i], n)
 			}
-			data = []byte(before.ReplaceAllLiteralString(text, after))
+			data = before.ReplaceAllLiteral(data, []byte(pairs[i+1]))
 		}
 		files[path] = &fstest.MapFile{Data: data}
 		return err

@@ -83,14 +83,19 @@ func (w *world) child() *exec.Cmd {
 // acknowledged collects what a gateway said yes to before it was killed.
 type acknowledged struct {
 	mu        sync.Mutex
+	more      chan struct{} // one for each decision
 	decisions []gateway.DecisionID
 	ended     map[gateway.AttemptID]gateway.AttemptState
 }
 
 func (a *acknowledged) decision(id gateway.DecisionID) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.decisions = append(a.decisions, id)
+	a.mu.Unlock()
+	select {
+	case a.more <- struct{}{}:
+	default: // nobody counts any more
+	}
 }
 
 // load asks and works until ctx ends or nobody answers.
@@ -134,7 +139,7 @@ func TestS17AKilledGatewayForgetsNothingThatItSaid(t *testing.T) {
 	config := strings.NewReplacer("max_attempts_per_task: 2", "max_attempts_per_task: 100", "circuit_breaker_failures: 3", "circuit_breaker_failures: 10000",
 		"retry_backoff_seconds: 60", "retry_backoff_seconds: 1, retry_backoff_max_seconds: 1").Replace(baseConfig)
 	w := newUpstream(t, tasksOf(30), config)
-	acks := &acknowledged{ended: map[gateway.AttemptID]gateway.AttemptState{}}
+	acks := &acknowledged{ended: map[gateway.AttemptID]gateway.AttemptState{}, more: make(chan struct{}, 1000)}
 	state := filepath.Join(w.dir, "state")
 	for round := range 4 {
 		cmd := w.child()
@@ -147,8 +152,14 @@ func TestS17AKilledGatewayForgetsNothingThatItSaid(t *testing.T) {
 		for range 3 {
 			group.Go(func() { w.load(ctx, acks, &taken) })
 		}
-		timer := time.NewTimer(400*time.Millisecond + time.Duration(rand.IntN(400))*time.Millisecond)
-		<-timer.C
+		limit := time.After(time.Minute)
+		for range 8 + rand.IntN(12) {
+			select {
+			case <-acks.more:
+			case <-limit:
+				t.Fatal("the gateway acknowledges nothing")
+			}
+		}
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
