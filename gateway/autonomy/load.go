@@ -14,6 +14,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"leviathan/gateway"
+	"leviathan/gateway/strictyaml"
 )
 
 // MaxBytes is the greatest size of a config file.
@@ -71,22 +72,22 @@ func Parse(name string, data []byte) (*Config, []gateway.Diagnostic) {
 
 // parse is Parse and the target_id, if that could be read.
 func parse(name string, data []byte) (*Config, gateway.TargetID, []gateway.Diagnostic) {
-	root, diags := parseYAML(name, data, MaxBytes)
+	root, diags := strictyaml.Parse(name, data, MaxBytes)
 	if root == nil {
 		return nil, "", diags
 	}
-	l := &loader{reader: reader{file: name}, cfg: defaults()}
+	l := &loader{Reader: strictyaml.Reader{File: name}, cfg: defaults()}
 	l.load(root)
 	id := l.cfg.TargetID
-	if l.failed(0) {
-		return nil, id, l.sorted()
+	if l.Failed() {
+		return nil, id, l.Sorted()
 	}
 	var err error
 	if l.cfg.Digest, err = l.cfg.digest(); err != nil {
-		l.errorf(root, "%v", err)
-		return nil, id, l.sorted()
+		l.Errorf(root, "%v", err)
+		return nil, id, l.Sorted()
 	}
-	return l.cfg, id, l.sorted()
+	return l.cfg, id, l.Sorted()
 }
 
 func defaults() *Config {
@@ -114,7 +115,7 @@ func defaults() *Config {
 
 // A loader reads one config.
 type loader struct {
-	reader
+	strictyaml.Reader
 	cfg *Config
 }
 
@@ -122,15 +123,15 @@ var topKeys = []string{"autonomy_enabled", "target_id", "target_repo_url", "targ
 	"max_attempts_per_task", "circuit_breaker_failures", "attempt_timeout_seconds", "schedule_cron", "control_plane_url", "worker_image",
 	"worker_namespace", "workspace_dir", "agents", "default_agent", "verify", "sandbox", "limits", "circuit"}
 
-func (l *loader) load(root *node) {
-	o, ok := l.object(root, "", topKeys, false)
+func (l *loader) load(root *strictyaml.Node) {
+	o, ok := l.Object(root, "", topKeys, false)
 	if !ok {
 		return
 	}
 	c := l.cfg
 	if n := l.required(o, "autonomy_enabled"); n != nil {
-		c.AutonomyEnabled, _ = l.boolean(n, "autonomy_enabled")
-		c.switchLine, c.switchCol = n.line, n.col
+		c.AutonomyEnabled, _ = l.Boolean(n, "autonomy_enabled")
+		c.switchLine, c.switchCol = n.Line, n.Col
 	}
 	if n := l.required(o, "target_id"); n != nil {
 		l.targetID(n)
@@ -138,7 +139,7 @@ func (l *loader) load(root *node) {
 	if n := l.required(o, "target_repo_url"); n != nil {
 		l.repoURL(n)
 	}
-	if n := o.has("target_branch"); n != nil {
+	if n := o.Get("target_branch"); n != nil {
 		l.branch(n)
 	}
 	if n := l.required(o, "allowed_path_prefixes"); n != nil {
@@ -158,43 +159,43 @@ func (l *loader) load(root *node) {
 	l.circuit(o)
 }
 
-func (l *loader) required(o object, key string) *node {
-	n := o.has(key)
+func (l *loader) required(o strictyaml.Object, key string) *strictyaml.Node {
+	n := o.Get(key)
 	if n == nil {
-		l.errorf(o.node, "the key %s is missing; it is required", o.path+key)
+		l.Errorf(o.Node, "the key %s is missing; it is required", o.Path+key)
 	}
 	return n
 }
 
 // number fills in an optional integer.
-func (l *loader) number(o object, key string, low, high int, into *int) {
-	if n := o.has(key); n != nil {
-		if i, ok := l.integer(n, o.path+key, low, high); ok {
+func (l *loader) number(o strictyaml.Object, key string, low, high int, into *int) {
+	if n := o.Get(key); n != nil {
+		if i, ok := l.Integer(n, o.Path+key, low, high); ok {
 			*into = i
 		}
 	}
 }
 
 // least requires that one number is at least another.
-func (l *loader) least(o object, key string, value int, otherKey string, other int) {
+func (l *loader) least(o strictyaml.Object, key string, value int, otherKey string, other int) {
 	if value >= other {
 		return
 	}
-	at := o.node
-	if n := o.has(key); n != nil {
+	at := o.Node
+	if n := o.Get(key); n != nil {
 		at = n
-	} else if n := o.has(otherKey); n != nil {
+	} else if n := o.Get(otherKey); n != nil {
 		at = n
 	}
-	l.errorf(at, "%s%s (%d) must be at least %s%s (%d)", o.path, key, value, o.path, otherKey, other)
+	l.Errorf(at, "%s%s (%d) must be at least %s%s (%d)", o.Path, key, value, o.Path, otherKey, other)
 }
 
-func (l *loader) targetID(n *node) {
-	s, ok := l.text(n, "target_id")
+func (l *loader) targetID(n *strictyaml.Node) {
+	s, ok := l.Text(n, "target_id")
 	switch id := gateway.TargetID(s); {
 	case !ok:
 	case !id.Valid():
-		l.errorf(n, "target_id %s must be 1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or digit", show(s))
+		l.Errorf(n, "target_id %s must be 1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or digit", strictyaml.Show(s))
 	default:
 		l.cfg.TargetID = id
 	}
@@ -207,26 +208,26 @@ var cronParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month 
 // years; it is just before a leap day.
 var cronReference = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (l *loader) cron(o object) {
-	spec, at := l.cfg.ScheduleCron, o.node
-	if n := o.has("schedule_cron"); n != nil {
-		s, ok := l.text(n, "schedule_cron")
+func (l *loader) cron(o strictyaml.Object) {
+	spec, at := l.cfg.ScheduleCron, o.Node
+	if n := o.Get("schedule_cron"); n != nil {
+		s, ok := l.Text(n, "schedule_cron")
 		if !ok {
 			return
 		}
 		spec, at = s, n
 	}
 	if strings.Contains(spec, "TZ=") || strings.HasPrefix(strings.TrimSpace(spec), "@") || len(strings.Fields(spec)) != 5 {
-		l.errorf(at, "schedule_cron %s must have five fields: minute, hour, day of month, month, day of week; it is read in UTC", show(spec))
+		l.Errorf(at, "schedule_cron %s must have five fields: minute, hour, day of month, month, day of week; it is read in UTC", strictyaml.Show(spec))
 		return
 	}
 	schedule, err := cronParser.Parse(spec)
 	if err != nil {
-		l.errorf(at, "schedule_cron %s: %v", show(spec), err)
+		l.Errorf(at, "schedule_cron %s: %v", strictyaml.Show(spec), err)
 		return
 	}
 	if schedule.Next(cronReference).IsZero() {
-		l.errorf(at, "schedule_cron %s never comes", show(spec))
+		l.Errorf(at, "schedule_cron %s never comes", strictyaml.Show(spec))
 		return
 	}
 	l.cfg.ScheduleCron, l.cfg.schedule = spec, schedule
@@ -237,42 +238,42 @@ var (
 	namespaceForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
-func (l *loader) worker(o object) {
-	if n := o.has("control_plane_url"); n != nil {
-		if s, ok := l.text(n, "control_plane_url"); ok {
+func (l *loader) worker(o strictyaml.Object) {
+	if n := o.Get("control_plane_url"); n != nil {
+		if s, ok := l.Text(n, "control_plane_url"); ok {
 			if problem := serviceURL(s); problem != "" {
-				l.errorf(n, "control_plane_url %s", problem)
+				l.Errorf(n, "control_plane_url %s", problem)
 			}
 			l.cfg.ControlPlaneURL = s
 		}
 	}
 	l.formed(o, "worker_image", imageForm, "the name of an image, such as leviathan-worker:local", &l.cfg.WorkerImage)
 	l.formed(o, "worker_namespace", namespaceForm, "a namespace: 1 to 63 of a-z, 0-9 and '-', which neither begins nor ends it", &l.cfg.WorkerNamespace)
-	if n := o.has("workspace_dir"); n != nil {
-		if s, ok := l.text(n, "workspace_dir"); ok {
+	if n := o.Get("workspace_dir"); n != nil {
+		if s, ok := l.Text(n, "workspace_dir"); ok {
 			if problem := absoluteDir(s); problem != "" {
-				l.errorf(n, "workspace_dir %s %s", show(s), problem)
+				l.Errorf(n, "workspace_dir %s %s", strictyaml.Show(s), problem)
 			}
 			l.cfg.WorkspaceDir = s
 		}
 	}
 }
 
-func (l *loader) formed(o object, key string, form *regexp.Regexp, what string, into *string) {
-	n := o.has(key)
+func (l *loader) formed(o strictyaml.Object, key string, form *regexp.Regexp, what string, into *string) {
+	n := o.Get(key)
 	if n == nil {
 		return
 	}
-	s, ok := l.text(n, o.path+key)
+	s, ok := l.Text(n, o.Path+key)
 	if ok && !form.MatchString(s) {
-		l.errorf(n, "%s %s must be %s", o.path+key, show(s), what)
+		l.Errorf(n, "%s %s must be %s", o.Path+key, strictyaml.Show(s), what)
 		return
 	}
 	*into = s
 }
 
-func (l *loader) limits(o object) {
-	n := o.has("limits")
+func (l *loader) limits(o strictyaml.Object) {
+	n := o.Get("limits")
 	if n == nil {
 		return
 	}
@@ -291,7 +292,7 @@ func (l *loader) limits(o object) {
 	for i, row := range rows {
 		keys[i] = row.key
 	}
-	in, ok := l.object(n, "limits", keys, false)
+	in, ok := l.Object(n, "limits", keys, false)
 	if !ok {
 		return
 	}
@@ -300,24 +301,24 @@ func (l *loader) limits(o object) {
 	}
 	l.least(in, "retry_backoff_max_seconds", v.RetryBackoffMaxSeconds, "retry_backoff_seconds", v.RetryBackoffSeconds)
 	if v.LeaseSeconds <= 2*v.HeartbeatSeconds {
-		at := in.has("lease_seconds")
+		at := in.Get("lease_seconds")
 		if at == nil {
-			at = in.has("heartbeat_seconds")
+			at = in.Get("heartbeat_seconds")
 		}
 		if at == nil {
 			at = n
 		}
-		l.errorf(at, "limits.lease_seconds (%d) must be more than twice limits.heartbeat_seconds (%d): one lost heartbeat may not end a lease",
+		l.Errorf(at, "limits.lease_seconds (%d) must be more than twice limits.heartbeat_seconds (%d): one lost heartbeat may not end a lease",
 			v.LeaseSeconds, v.HeartbeatSeconds)
 	}
 }
 
-func (l *loader) circuit(o object) {
-	n := o.has("circuit")
+func (l *loader) circuit(o strictyaml.Object) {
+	n := o.Get("circuit")
 	if n == nil {
 		return
 	}
-	in, ok := l.object(n, "circuit", []string{"cooldown_seconds", "cooldown_max_seconds"}, false)
+	in, ok := l.Object(n, "circuit", []string{"cooldown_seconds", "cooldown_max_seconds"}, false)
 	if !ok {
 		return
 	}

@@ -4,6 +4,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"leviathan/gateway/strictyaml"
 )
 
 // protectedNames are what policy protects at any depth, as far as a warning
@@ -25,34 +27,34 @@ func protected(prefix string) bool {
 	return false
 }
 
-func (l *loader) prefixes(n *node) {
+func (l *loader) prefixes(n *strictyaml.Node) {
 	const key = "allowed_path_prefixes"
-	if !l.isKind(n, key, listNode) {
+	if !l.IsKind(n, key, strictyaml.List) {
 		return
 	}
-	if len(n.items) == 0 {
-		l.errorf(n, "%s is empty; name at least one folder or file, or set autonomy_enabled: false", key)
+	if len(n.Items) == 0 {
+		l.Errorf(n, "%s is empty; name at least one folder or file, or set autonomy_enabled: false", key)
 	}
 	seen := map[string]int{}
-	for i, item := range n.items {
-		s, ok := l.text(item, key+"["+strconv.Itoa(i)+"]")
+	for i, item := range n.Items {
+		s, ok := l.Text(item, key+"["+strconv.Itoa(i)+"]")
 		if !ok {
 			continue
 		}
 		if problem := prefixProblem(s); problem != "" {
-			l.errorf(item, "%s: %s %s", key, show(s), problem)
+			l.Errorf(item, "%s: %s %s", key, strictyaml.Show(s), problem)
 			continue
 		}
 		if line, ok := seen[s]; ok {
-			l.errorf(item, "%s: %s is already at line %d", key, show(s), line)
+			l.Errorf(item, "%s: %s is already at line %d", key, strictyaml.Show(s), line)
 			continue
 		}
-		seen[s] = item.line
+		seen[s] = item.Line
 		if protected(s) {
-			l.warnf(item, "%s: %s is a protected path and stays denied", key, show(s))
+			l.Warnf(item, "%s: %s is a protected path and stays denied", key, strictyaml.Show(s))
 		}
 		if strings.ContainsAny(s, "*?[") {
-			l.warnf(item, "%s: %s is read as it stands; *, ? and [ match only themselves", key, show(s))
+			l.Warnf(item, "%s: %s is read as it stands; *, ? and [ match only themselves", key, strictyaml.Show(s))
 		}
 		l.cfg.AllowedPathPrefixes = append(l.cfg.AllowedPathPrefixes, s)
 	}

@@ -7,21 +7,23 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode"
+
+	"leviathan/gateway/strictyaml"
 )
 
 // repoURL reads target_repo_url. Messages never repeat a URL's user info.
-func (l *loader) repoURL(n *node) {
-	s, ok := l.text(n, "target_repo_url")
+func (l *loader) repoURL(n *strictyaml.Node) {
+	s, ok := l.Text(n, "target_repo_url")
 	if !ok {
 		return
 	}
-	resolved, problem := upstreamOf(s, l.file)
+	resolved, problem := upstreamOf(s, l.File)
 	if problem != "" {
-		l.errorf(n, "target_repo_url %s", problem)
+		l.Errorf(n, "target_repo_url %s", problem)
 		return
 	}
 	if !strings.Contains(s, "://") && !filepath.IsAbs(s) {
-		l.warnf(n, "target_repo_url %s is relative to the folder of this file: it is %s", show(s), show(resolved))
+		l.Warnf(n, "target_repo_url %s is relative to the folder of this file: it is %s", strictyaml.Show(s), strictyaml.Show(resolved))
 	}
 	l.cfg.TargetRepoURL = resolved
 }
@@ -35,7 +37,7 @@ func upstreamOf(s, file string) (resolved, problem string) {
 	case strings.Contains(s, "://"):
 		return s, remoteURL(s)
 	case scpForm(s):
-		return "", "must be https, not ssh; write " + show(httpsFromSCP(s))
+		return "", "must be https, not ssh; write " + strictyaml.Show(httpsFromSCP(s))
 	case strings.Contains(s, `\`):
 		return "", "has a backslash; a path uses /"
 	case strings.HasPrefix(s, "~"):
@@ -45,7 +47,7 @@ func upstreamOf(s, file string) (resolved, problem string) {
 	}
 	first, rest, deeper := strings.Cut(s, "/")
 	if deeper && rest != "" && strings.Contains(strings.Trim(first, "."), ".") && !strings.HasSuffix(first, ".git") {
-		return "", "has no scheme; write " + show("https://"+s) + ", or " + show("./"+s) + " for a folder"
+		return "", "has no scheme; write " + strictyaml.Show("https://"+s) + ", or " + strictyaml.Show("./"+s) + " for a folder"
 	}
 	absolute := s
 	if !filepath.IsAbs(s) {
@@ -70,11 +72,11 @@ func remoteURL(s string) string {
 	switch strings.ToLower(u.Scheme) {
 	case "https", "http":
 	case "ssh", "git+ssh", "ssh+git", "git":
-		return "must be https, not " + u.Scheme + "; write " + show("https://"+u.Hostname()+u.Path)
+		return "must be https, not " + u.Scheme + "; write " + strictyaml.Show("https://"+u.Hostname()+u.Path)
 	case "file":
-		return "must be the path itself, not a file URL; write " + show(u.Path)
+		return "must be the path itself, not a file URL; write " + strictyaml.Show(u.Path)
 	default:
-		return "must be https, or the path of a bare repository, not " + show(u.Scheme)
+		return "must be https, or the path of a bare repository, not " + strictyaml.Show(u.Scheme)
 	}
 	switch {
 	case u.User != nil:
@@ -178,13 +180,13 @@ func (c *Config) upstreamKey() string {
 }
 
 // branch reads target_branch by git's rules for a branch name.
-func (l *loader) branch(n *node) {
-	s, ok := l.text(n, "target_branch")
+func (l *loader) branch(n *strictyaml.Node) {
+	s, ok := l.Text(n, "target_branch")
 	if !ok {
 		return
 	}
 	if problem := branchProblem(s); problem != "" {
-		l.errorf(n, "target_branch %s %s", show(s), problem)
+		l.Errorf(n, "target_branch %s %s", strictyaml.Show(s), problem)
 		return
 	}
 	l.cfg.TargetBranch = s

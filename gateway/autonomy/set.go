@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"leviathan/gateway"
+	"leviathan/gateway/strictyaml"
 )
 
 // A Set is a live view of one config file, or of a directory of them. All
@@ -86,7 +87,7 @@ func (s *Set) Check(id gateway.TargetID) State {
 	if e := s.byID[id]; e != nil && id != "" {
 		return e.state(now)
 	}
-	reason := fmt.Sprintf("no file of %s names the target %s", s.path, show(string(id)))
+	reason := fmt.Sprintf("no file of %s names the target %s", s.path, strictyaml.Show(string(id)))
 	if s.listed != "" {
 		reason += "; " + s.listed
 	}
@@ -183,7 +184,7 @@ func (s *Set) resolve(now time.Time) {
 		s.byID[id] = entries[0]
 	}
 	for _, e := range s.entries {
-		conflict := clash(e, byID[e.id], "target_id "+show(string(e.id)))
+		conflict := clash(e, byID[e.id], "target_id "+strictyaml.Show(string(e.id)))
 		if conflict == "" && e.config != nil {
 			conflict = clash(e, byUpstream[e.config.upstreamKey()], "upstream and branch")
 		}

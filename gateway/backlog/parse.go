@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"leviathan/gateway"
+	"leviathan/gateway/strictyaml"
 )
 
 // maxNumber is the greatest integer that the files may have.
@@ -15,51 +16,51 @@ const maxNumber = math.MaxInt32
 // fails with an *Error only when the file as a whole cannot be used; a bad
 // task is in File.Invalid.
 func Parse(name string, data []byte) (*File, error) {
-	root, diags := parseYAML(name, data, MaxBytes)
+	root, diags := strictyaml.Parse(name, data, MaxBytes)
 	if root == nil {
 		return nil, &Error{Diagnostics: diags}
 	}
-	p := &fileReader{reader: reader{file: name}, out: &File{}}
+	p := &fileReader{Reader: strictyaml.Reader{File: name}, out: &File{}}
 	list := p.top(root)
-	if list != nil && len(list.items) > MaxTasks {
-		p.errorf(list, "the backlog has %d tasks; at most %d are read", len(list.items), MaxTasks)
+	if list != nil && len(list.Items) > MaxTasks {
+		p.Errorf(list, "the backlog has %d tasks; at most %d are read", len(list.Items), MaxTasks)
 	}
-	if p.failed(0) {
-		return nil, &Error{Diagnostics: p.sorted()}
+	if p.Failed() {
+		return nil, &Error{Diagnostics: p.Sorted()}
 	}
 	p.tasks(list)
-	p.out.Diagnostics = p.sorted()
+	p.out.Diagnostics = p.Sorted()
 	return p.out, nil
 }
 
 // A fileReader reads one backlog.
 type fileReader struct {
-	reader
+	strictyaml.Reader
 	out *File
 }
 
 // top reads what stands around the tasks and returns their list. Its errors
 // are the file's.
-func (p *fileReader) top(root *node) *node {
-	if root.kind == listNode {
+func (p *fileReader) top(root *strictyaml.Node) *strictyaml.Node {
+	if root.Kind == strictyaml.List {
 		return root
 	}
-	o, ok := p.object(root, "", []string{"version", "max_open_prs", "tasks", "metadata"}, true)
+	o, ok := p.Object(root, "", []string{"version", "max_open_prs", "tasks", "metadata"}, true)
 	if !ok {
 		return nil
 	}
-	if n := o.has("version"); n != nil && p.isKind(n, "version", scalarNode) {
-		p.out.Version = n.text
+	if n := o.Get("version"); n != nil && p.IsKind(n, "version", strictyaml.Scalar) {
+		p.out.Version = n.Text
 	}
-	if n := o.has("max_open_prs"); n != nil {
-		p.out.MaxOpenPRs, _ = p.integer(n, "max_open_prs", 1, maxNumber)
+	if n := o.Get("max_open_prs"); n != nil {
+		p.out.MaxOpenPRs, _ = p.Integer(n, "max_open_prs", 1, maxNumber)
 	}
-	n := o.has("tasks")
+	n := o.Get("tasks")
 	if n == nil {
-		p.errorf(root, "the key tasks is missing; it is required")
+		p.Errorf(root, "the key tasks is missing; it is required")
 		return nil
 	}
-	if !p.isKind(n, "tasks", listNode) {
+	if !p.IsKind(n, "tasks", strictyaml.List) {
 		return nil
 	}
 	return n
@@ -68,18 +69,18 @@ func (p *fileReader) top(root *node) *node {
 // A candidate is one entry of the list while it is looked at.
 type candidate struct {
 	task    gateway.Task
-	node    *node
+	node    *strictyaml.Node
 	reasons []gateway.Reason
 }
 
-func (p *fileReader) tasks(list *node) {
-	candidates := make([]candidate, len(list.items))
-	for i, item := range list.items {
+func (p *fileReader) tasks(list *strictyaml.Node) {
+	candidates := make([]candidate, len(list.Items))
+	for i, item := range list.Items {
 		c := &candidates[i]
 		c.node = item
-		from := len(p.diags)
+		from := len(p.Diags)
 		c.task = p.task(item)
-		c.reasons = reasonsOf(p.diags[from:])
+		c.reasons = reasonsOf(p.Diags[from:])
 	}
 	p.duplicates(candidates)
 	p.cycles(candidates)
@@ -108,7 +109,7 @@ func reasonsOf(diags []gateway.Diagnostic) []gateway.Reason {
 
 // deny sets a task aside for a reason that other tasks have a part in.
 func (p *fileReader) deny(c *candidate, code, message string) {
-	p.errorf(c.node, "%s", message)
+	p.Errorf(c.node, "%s", message)
 	c.reasons = append(c.reasons, gateway.Reason{Code: code, Message: message})
 }
 

@@ -1,4 +1,4 @@
-package backlog
+package strictyaml
 
 import (
 	"errors"
@@ -13,42 +13,49 @@ import (
 	"leviathan/gateway"
 )
 
-// This file, yamlcheck.go and values.go read YAML strictly. They are the same
-// text in gateway/autonomy and gateway/backlog, which may not import each
-// other; a test holds them equal.
+// A Kind is what a Node is.
+type Kind int
 
-type kind int
-
+// The kinds of nodes.
 const (
-	scalarNode kind = iota
-	mapNode
-	listNode
-	refusedNode
+	Scalar  Kind = iota // a single value: a word, a number, a text
+	Map                 // keys and values, in the order of the file
+	List                // items, in the order of the file
+	Refused             // what is never read: an alias, an anchor, a tag or a merge key
 )
 
-// A node is YAML without what is refused: one document, no aliases, anchors,
-// tags or merge keys.
-type node struct {
-	kind      kind
-	line, col int
-	text      string // of a scalar
-	plain     bool   // the scalar has no quotes and no block indicator
-	pairs     []pair
-	items     []*node
-	problem   string // of a refusedNode
+// A Node is one value of a document and where it stands. Parse makes them and
+// nothing changes them: many goroutines may read one.
+type Node struct {
+	Kind Kind
+	// Line and Col count from 1, Col in characters. A mapping without braces
+	// stands at its first key, a value that is missing behind its colon.
+	Line, Col int
+	Text      string  // of a Scalar, without its quotes
+	Plain     bool    // the Scalar has no quotes and no block indicator
+	Pairs     []Pair  // of a Map; refused keys are among them
+	Items     []*Node // of a List
+	Problem   string  // of a Refused node: why it is, to be shown as it stands
 }
 
-type pair struct {
-	key       string
-	line, col int
-	value     *node
+// A Pair is a key of a mapping and its value.
+type Pair struct {
+	Key       string
+	Line, Col int // of the key, as a Node's
+	Value     *Node
 	problem   string // why the key is refused
 }
 
-// parseYAML reads one document. The diagnostics say why the file as a whole
-// cannot be read; refused nodes inside it are for the caller.
-func parseYAML(name string, data []byte, maxBytes int) (root *node, diags []gateway.Diagnostic) {
-	fail := func(line, col int, message string) (*node, []gateway.Diagnostic) {
+// Parse reads the one document of a file of at most maxBytes bytes. The root
+// is nil if the file as a whole cannot be read, and then the diagnostics, which
+// bear name as their file, say why and where: one, without a line if it is the
+// size. Else there are none. Nodes and keys inside
+// the document that are refused do not fail it: a Reader reports them where
+// they are read. At most 64 levels and 2000
+// keys of one mapping are read.
+// Many goroutines may call Parse at once.
+func Parse(name string, data []byte, maxBytes int) (root *Node, diags []gateway.Diagnostic) {
+	fail := func(line, col int, message string) (*Node, []gateway.Diagnostic) {
 		return nil, []gateway.Diagnostic{{File: name, Line: line, Col: col, Message: message}}
 	}
 	if len(data) > maxBytes {
@@ -115,38 +122,38 @@ func position(n ast.Node) token.Position {
 }
 
 // convert makes a node of the parser's tree.
-func convert(n ast.Node) *node {
+func convert(n ast.Node) *Node {
 	at := position(n)
-	out := &node{line: at.Line, col: at.Column}
+	out := &Node{Line: at.Line, Col: at.Column}
 	switch v := n.(type) {
 	case *ast.MappingNode:
-		out.kind = mapNode
-		out.pairs = make([]pair, 0, len(v.Values))
+		out.Kind = Map
+		out.Pairs = make([]Pair, 0, len(v.Values))
 		for _, value := range v.Values {
-			out.pairs = append(out.pairs, convertPair(value))
+			out.Pairs = append(out.Pairs, convertPair(value))
 		}
 		place(out)
-		markDuplicates(out.pairs)
+		markDuplicates(out.Pairs)
 	case *ast.MappingValueNode:
-		out.kind = mapNode
-		out.pairs = []pair{convertPair(v)}
+		out.Kind = Map
+		out.Pairs = []Pair{convertPair(v)}
 		place(out)
 	case *ast.SequenceNode:
-		out.kind = listNode
-		out.items = make([]*node, 0, len(v.Values))
+		out.Kind = List
+		out.Items = make([]*Node, 0, len(v.Values))
 		for _, value := range v.Values {
-			out.items = append(out.items, convert(value))
+			out.Items = append(out.Items, convert(value))
 		}
 	case *ast.StringNode:
-		out.text, out.plain = v.Value, v.Token.Type == token.StringType
+		out.Text, out.Plain = v.Value, v.Token.Type == token.StringType
 	case *ast.LiteralNode:
 		if v.Value != nil {
-			out.text = v.Value.Value
+			out.Text = v.Value.Value
 		}
 	case *ast.NullNode, *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		out.plain = true
+		out.Plain = true
 		if t := n.GetToken(); t.Type != token.ImplicitNullType {
-			out.text = t.Value
+			out.Text = t.Value
 		}
 	case *ast.AliasNode:
 		return out.refuse("an alias (*) is refused; write the value out")
@@ -162,48 +169,48 @@ func convert(n ast.Node) *node {
 	return out
 }
 
-func (n *node) refuse(problem string) *node {
-	n.kind, n.problem = refusedNode, problem
+func (n *Node) refuse(problem string) *Node {
+	n.Kind, n.Problem = Refused, problem
 	return n
 }
 
 // place moves a block mapping's place from its colon to its first key.
-func place(n *node) {
-	if len(n.pairs) == 0 {
+func place(n *Node) {
+	if len(n.Pairs) == 0 {
 		return
 	}
-	first := n.pairs[0]
-	if first.line < n.line || first.line == n.line && first.col < n.col {
-		n.line, n.col = first.line, first.col
+	first := n.Pairs[0]
+	if first.Line < n.Line || first.Line == n.Line && first.Col < n.Col {
+		n.Line, n.Col = first.Line, first.Col
 	}
 }
 
-func convertPair(v *ast.MappingValueNode) pair {
+func convertPair(v *ast.MappingValueNode) Pair {
 	at := position(v.Key)
-	out := pair{line: at.Line, col: at.Column, value: convert(v.Value)}
+	out := Pair{Line: at.Line, Col: at.Column, Value: convert(v.Value)}
 	switch key := v.Key.(type) {
 	case *ast.StringNode:
-		out.key = key.Value
+		out.Key = key.Value
 	case *ast.NullNode, *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		out.key = key.GetToken().Value
+		out.Key = key.GetToken().Value
 	case *ast.MergeKeyNode:
-		out.key, out.problem = "<<", "a merge key (<<) is refused; write the keys out"
+		out.Key, out.problem = "<<", "a merge key (<<) is refused; write the keys out"
 	default:
 		out.problem = "a key must be a plain or quoted word"
 	}
 	return out
 }
 
-func markDuplicates(pairs []pair) {
+func markDuplicates(pairs []Pair) {
 	seen := make(map[string]int, len(pairs))
 	for i := range pairs {
 		if pairs[i].problem != "" {
 			continue
 		}
-		if first, ok := seen[pairs[i].key]; ok {
-			pairs[i].problem = fmt.Sprintf("the key %s is already at line %d", show(pairs[i].key), pairs[first].line)
+		if first, ok := seen[pairs[i].Key]; ok {
+			pairs[i].problem = fmt.Sprintf("the key %s is already at line %d", Show(pairs[i].Key), pairs[first].Line)
 			continue
 		}
-		seen[pairs[i].key] = i
+		seen[pairs[i].Key] = i
 	}
 }
