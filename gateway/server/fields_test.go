@@ -17,7 +17,7 @@ import (
 // the bundle, with its answer replaced by the list.
 func optionalFields(t *testing.T, in engine.Input) map[string]map[string]string {
 	t.Helper()
-	policy, err := bundleWith(`"obligations": _obligations,`, `"obligations": {"optional": optional_fields},`, "cycle.plan: 5000\n", "cycle.plan: 120000\n")
+	policy, err := bundleWith(`"obligations": _obligations,`, `"obligations": {"optional": optional_fields},`, "cycle.plan: 5000\n", "cycle.plan: 60000\n")
 	if err != nil {
 		t.Fatal(err)
 	}
