@@ -2,14 +2,12 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -34,15 +32,19 @@ type bench struct {
 	dir, self, opa string
 	seconds        int
 	quick          bool
+	began          string // how busy the machine was before
 	figures        []figure
 	failures       []string
 }
 
-// measurements are the parts of the bench, in the order of the page.
-var measurements = []struct {
+// A measurement adds figures under one name.
+type measurement struct {
 	name string
 	run  func(*bench, context.Context) error
-}{
+}
+
+// measurements are the parts of the bench, in the order of the page.
+var measurements = []measurement{
 	{"decisions", (*bench).decisions},
 	{"cycle", (*bench).cycle},
 	{"changes", (*bench).changes},
@@ -62,10 +64,13 @@ beside git http-backend, and cycles, large changes and the start against their
 bounds. Figures of two machines, or of two runs on a busy one, do not compare.
 It fails only if something cannot be measured.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := b.check(only); err != nil {
+				return err
+			}
 			if err := b.run(cmd.Context(), only); err != nil {
 				return err
 			}
-			page := b.page(cmd.Context(), "leviathan bench")
+			page := b.page(cmd.Context(), commandLine(cmd))
 			if out != "" {
 				if err := os.MkdirAll(out, 0o755); err != nil {
 					return err
@@ -90,7 +95,20 @@ It fails only if something cannot be measured.`,
 	return cmd
 }
 
+func (b *bench) check(only []string) error {
+	for _, name := range only {
+		if !slices.ContainsFunc(measurements, func(m measurement) bool { return m.name == name }) {
+			return fmt.Errorf("--only %q is none of decisions, cycle, changes, git, start", name)
+		}
+	}
+	if b.seconds < 1 {
+		return fmt.Errorf("--seconds %d is less than one", b.seconds)
+	}
+	return nil
+}
+
 func (b *bench) run(ctx context.Context, only []string) (err error) {
+	b.began = loadAverage()
 	if b.self, err = os.Executable(); err != nil {
 		return err
 	}
@@ -125,66 +143,6 @@ func (b *bench) size(full, quick int) int {
 		return quick
 	}
 	return full
-}
-
-// page is the report, in Markdown.
-func (b *bench) page(ctx context.Context, command string) string {
-	var out bytes.Buffer
-	fmt.Fprintf(&out, "# Performance\n\nMeasured by `%s` (`make bench`) on %s. Ours and the peer in one run, on one machine:\n\n", command, time.Now().UTC().Format(time.DateOnly))
-	for _, line := range machine(ctx, b.opa) {
-		fmt.Fprintf(&out, "- %s\n", line)
-	}
-	out.WriteString("\nThe load, ours and the peer share these cores. Ours writes every decision to disk with fsync before it answers; the peer's decision log is off.\n\n")
-	out.WriteString("| what | ours | peer | target | held |\n| --- | --- | --- | --- | --- |\n")
-	for _, f := range b.figures {
-		held := "no"
-		if f.held {
-			held = "yes"
-		}
-		if f.target == "" {
-			held = ""
-		}
-		fmt.Fprintf(&out, "| %s | %s | %s | %s | %s |\n", f.name, f.ours, f.peer, f.target, held)
-	}
-	for _, f := range b.figures {
-		if f.note != "" {
-			fmt.Fprintf(&out, "\n%s: %s\n", f.name, f.note)
-		}
-	}
-	for _, failure := range b.failures {
-		fmt.Fprintf(&out, "\nNot measured: %s\n", failure)
-	}
-	return out.String()
-}
-
-// machine names what the figures were measured on.
-func machine(ctx context.Context, opa string) []string {
-	lines := []string{fmt.Sprintf("%s, %d cores", cpu(), runtime.NumCPU()), "Go " + strings.TrimPrefix(runtime.Version(), "go") + ", " + runtime.GOOS + "/" + runtime.GOARCH}
-	for _, args := range [][]string{{"uname", "-sr"}, {"git", "--version"}, {opa, "version"}} {
-		if args[0] == "" {
-			continue
-		}
-		if said, err := exec.CommandContext(ctx, args[0], args[1:]...).Output(); err == nil { // what is not there is not named
-			line, _, _ := strings.Cut(strings.TrimSpace(string(said)), "\n")
-			lines = append(lines, strings.ReplaceAll(line, "Version:", "opa"))
-		}
-	}
-	return lines
-}
-
-// cpu is the processor's name, where the system tells it.
-func cpu() string {
-	f, err := os.Open("/proc/cpuinfo")
-	if err != nil {
-		return "unnamed processor"
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unnamed processor"
 }
 
 // A benchWorld is a gateway process on a repository of its own.
@@ -258,6 +216,9 @@ func gitAs(ctx context.Context, token string, args ...string) error {
 func (w *benchWorld) open(ctx context.Context, self string) error {
 	w.token = "token-of-the-bench"
 	cmd := exec.CommandContext(ctx, self, "gateway", "--state", w.state, "--config", w.config, "--listen", "127.0.0.1:0", "--log-level", "error")
+	// Whatever this program is called, what it starts is the command: the test
+	// binary tells by the name that it is not to run its tests.
+	cmd.Args[0] = "leviathan"
 	cmd.Env = append(os.Environ(), "LEVIATHAN_CONTROL_PLANE_TOKEN="+w.token)
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()

@@ -1,258 +1,211 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"leviathan/gateway"
-	"leviathan/policies"
 )
 
-// A load is what one step under load showed.
-type load struct {
-	perSecond float64
-	p50, p99  time.Duration
-	count     int
-	errors    int
+// An endpoint is one POST that is sent over and over: the whole request as it
+// goes over the wire, and how to tell a good answer from a bad one.
+type endpoint struct {
+	addr    string
+	request []byte
+	good    func(answer []byte) bool
 }
 
-// drive posts the body over n connections for d and checks every answer.
-func drive(ctx context.Context, n int, d time.Duration, url, token string, body []byte, good func([]byte) bool) load {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
+// endpointOf writes the request once, so that the load costs little: on a
+// small machine it takes its time from the server that it measures.
+func endpointOf(baseURL, path, token string, body []byte, good func([]byte) bool) (endpoint, error) {
+	addr, ok := strings.CutPrefix(baseURL, "http://")
+	if !ok {
+		return endpoint{}, fmt.Errorf("the load needs a server at an http URL, not %s", baseURL)
+	}
+	var request bytes.Buffer
+	fmt.Fprintf(&request, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", path, addr, len(body))
+	if token != "" {
+		fmt.Fprintf(&request, "Authorization: Bearer %s\r\n", token)
+	}
+	request.WriteString("\r\n")
+	request.Write(body)
+	return endpoint{addr: addr, request: request.Bytes(), good: good}, nil
+}
+
+// A load is what one step under load showed. Every request that was sent is in
+// it, as an answer with its time or as an error.
+type load struct {
+	took     time.Duration // until the last answer
+	p50, p99 time.Duration
+	count    int
+	errors   int
+	first    error // of the errors
+}
+
+func (l load) perSecond() float64 { return float64(l.count) / l.took.Seconds() }
+
+// drive sends the request over n connections until d has passed, then waits
+// for the answers that are still due.
+func drive(ctx context.Context, n int, d time.Duration, e endpoint) load {
 	var mu sync.Mutex
+	var l load
 	var all []time.Duration
-	failed := 0
 	var wg sync.WaitGroup
 	began := time.Now()
 	for range n {
 		wg.Go(func() {
-			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
-			defer client.CloseIdleConnections()
-			var mine []time.Duration
-			bad := 0
-			for ctx.Err() == nil {
-				at := time.Now()
-				ok, err := post(ctx, client, url, token, body, good)
-				if ctx.Err() != nil {
-					break // the step is over; what was cut off does not count
-				}
-				if err != nil || !ok {
-					bad++
-					continue
-				}
-				mine = append(mine, time.Since(at))
-			}
+			took, failed, first := e.repeat(ctx, began.Add(d))
 			mu.Lock()
 			defer mu.Unlock()
-			all, failed = append(all, mine...), failed+bad
+			all = append(all, took...)
+			l.errors += failed
+			if l.first == nil {
+				l.first = first
+			}
 		})
 	}
 	wg.Wait()
-	took := time.Since(began)
-	l := load{count: len(all), errors: failed, perSecond: float64(len(all)) / took.Seconds()}
-	if len(all) > 0 {
-		slices.Sort(all)
-		l.p50, l.p99 = all[len(all)/2], all[len(all)*99/100]
-	}
+	l.took, l.count = time.Since(began), len(all)
+	slices.Sort(all)
+	l.p50, l.p99 = percentile(all, 50), percentile(all, 99)
 	return l
 }
 
-func post(ctx context.Context, client *http.Client, url, token string, body []byte, good func([]byte) bool) (bool, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return false, err
+// percentile of sorted times, by the nearest rank; 0 of none.
+func percentile(sorted []time.Duration, p int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
 	}
-	req.Header.Set("Content-Type", "application/json")
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return false, err
-	}
-	answer, err := io.ReadAll(resp.Body)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return false, err
-	}
-	return resp.StatusCode == http.StatusOK && good(answer), nil
+	return sorted[(len(sorted)*p+99)/100-1]
 }
 
-// decisions measures durable decisions through HTTP beside the stock opa
-// server, which evaluates the same policy on the same input document.
-func (b *bench) decisions(ctx context.Context) error {
-	w, err := b.world(ctx, "decisions", 1, map[string]string{"docs/a.md": "a\n",
-		".leviathan/backlog.yaml": "tasks:\n  - {id: one, title: One, scope: docs, ready: true, allowed_paths: [docs/a.md]}\n"})
-	if err != nil {
-		return err
+// mostErrors ends a connection that gets nothing but errors.
+const mostErrors = 100
+
+// repeat asks over one connection until the time, one question after the
+// other. After an error it goes on with a new connection.
+func (e endpoint) repeat(ctx context.Context, until time.Time) (took []time.Duration, failed int, first error) {
+	var conn net.Conn
+	var answers *bufio.Reader
+	var buffer bytes.Buffer
+	fail := func(err error) {
+		failed++
+		if first == nil {
+			first = err
+		}
+		if conn != nil {
+			first = errors.Join(first, conn.Close())
+			conn = nil
+		}
 	}
 	defer func() {
-		if err := w.close(); err != nil {
-			b.failures = append(b.failures, "ending a gateway: "+err.Error())
+		if conn != nil {
+			if err := conn.Close(); err != nil {
+				fail(err)
+			}
 		}
 	}()
-	attempt, err := w.running(ctx)
-	if err != nil {
-		return err
+	for time.Now().Before(until) && ctx.Err() == nil && failed < mostErrors {
+		if conn == nil {
+			var err error
+			if conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", e.addr); err != nil {
+				fail(err)
+				continue
+			}
+			answers = bufio.NewReader(conn)
+		}
+		at := time.Now()
+		if err := e.once(conn, answers, &buffer); err != nil {
+			fail(err)
+			continue
+		}
+		took = append(took, time.Since(at))
 	}
-	question := gateway.Question{Subject: gateway.Entity{Type: "component", ID: "worker"}, Action: gateway.Action{Name: gateway.ActionAttemptHeartbeat},
-		Resource: gateway.Entity{Type: "attempt", ID: string(attempt)}}
-	answer, err := w.client.Evaluate(ctx, question)
-	if err != nil {
-		return err
-	}
-	if !answer.Decision {
-		return fmt.Errorf("the question of the bench is denied: %v", answer.Context.Reasons)
-	}
-	record, err := w.client.Decision(ctx, answer.Context.ID)
-	if err != nil {
-		return err
-	}
-	ours, err := json.Marshal(question)
-	if err != nil {
-		return err
-	}
-	theirs, err := json.Marshal(map[string]json.RawMessage{"input": record.Input})
-	if err != nil {
-		return err
-	}
-	peer, stop, err := b.peer(ctx)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	return b.sideBySide(ctx, w, peer, ours, theirs)
+	return took, failed, first
 }
 
-// sideBySide alternates ours and the peer, so that what else the machine does
-// hits both.
-func (b *bench) sideBySide(ctx context.Context, w *benchWorld, peer string, ours, theirs []byte) error {
-	allowed := func(answer []byte) bool { return bytes.Contains(answer, []byte(`"decision":true`)) }
-	allows := func(answer []byte) bool { return bytes.Contains(answer, []byte(`"allow":true`)) }
-	step := time.Duration(b.size(b.seconds, 1)) * time.Second
-	for _, n := range []int{1, 16, 64} {
-		drive(ctx, n, step/4, w.url+"/access/v1/evaluation", w.token, ours, allowed) // warm
-		var mine, other []load
-		for range b.size(3, 1) {
-			mine = append(mine, drive(ctx, n, step, w.url+"/access/v1/evaluation", w.token, ours, allowed))
-			if peer != "" {
-				other = append(other, drive(ctx, n, step, peer+"/v1/data/leviathan/main/decision", "", theirs, allows))
-			}
-		}
-		m := middle(mine)
-		f := figure{name: fmt.Sprintf("durable decisions, %d connections", n), ours: m.String(), peer: "not measured"}
-		if m.errors > 0 || m.count == 0 {
-			return fmt.Errorf("%d of our answers at %d connections were not what they must be", m.errors, n)
-		}
-		if peer != "" {
-			o := middle(other)
-			if o.errors > 0 || o.count == 0 {
-				return fmt.Errorf("%d of the peer's answers at %d connections were not what they must be", o.errors, n)
-			}
-			ratio := m.perSecond / o.perSecond
-			f.peer, f.target = "opa: "+o.String(), fmt.Sprintf("≥ 1.5× (is %.2f×), p99 ≤ its", ratio)
-			f.held = ratio >= 1.5 && m.p99 <= o.p99
-		}
-		b.add(f)
+// once sends the request, reads the whole answer and checks it.
+func (e endpoint) once(conn net.Conn, answers *bufio.Reader, buffer *bytes.Buffer) error {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		return err
+	}
+	if _, err := conn.Write(e.request); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		return err
+	}
+	buffer.Reset()
+	_, err = io.Copy(buffer, resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK || !e.good(buffer.Bytes()) {
+		return fmt.Errorf("status %d: %.300s", resp.StatusCode, buffer.Bytes())
 	}
 	return nil
 }
 
-func (l load) String() string {
-	return fmt.Sprintf("%.0f/s, p50 %s, p99 %s", l.perSecond, milliseconds(l.p50), milliseconds(l.p99))
+// A series is the steps of one side at one number of connections.
+type series []load
+
+// medians are the medians of the steps, each of its own; counts and errors
+// are of all steps together.
+func (s series) medians() (perSecond float64, p50, p99 time.Duration) {
+	var rates []float64
+	var halves, tails []time.Duration
+	for _, l := range s {
+		rates, halves, tails = append(rates, l.perSecond()), append(halves, l.p50), append(tails, l.p99)
+	}
+	slices.Sort(rates)
+	return rates[len(rates)/2], median(halves), median(tails)
 }
 
-// middle is the step with the median throughput.
-func middle(steps []load) load {
-	slices.SortFunc(steps, func(a, b load) int { return int(a.perSecond - b.perSecond) })
-	return steps[len(steps)/2]
+func (s series) count() (count int) {
+	for _, l := range s {
+		count += l.count
+	}
+	return count
 }
 
-// running reserves one attempt and starts it.
-func (w *benchWorld) running(ctx context.Context) (gateway.AttemptID, error) {
-	result, err := w.client.Cycle(ctx, "bench", gateway.CycleRequest{})
-	if err != nil {
-		return "", err
+// failure is what went wrong in any of the steps, nil if nothing did.
+func (s series) failure() error {
+	failed, first := 0, error(nil)
+	for _, l := range s {
+		failed += l.errors
+		if first == nil {
+			first = l.first
+		}
 	}
-	if len(result.Reserved) == 0 {
-		return "", fmt.Errorf("nothing was reserved: %v %v", result.Reasons, result.Skipped)
+	if failed > 0 {
+		return fmt.Errorf("%d of %d answers were not what they must be; the first: %w", failed, failed+s.count(), first)
 	}
-	r := result.Reserved[0]
-	worker, err := gateway.NewClient(w.url, r.Token, gateway.ClientOptions{})
-	if err != nil {
-		return "", err
+	if s.count() == 0 {
+		return errors.New("there was no answer")
 	}
-	_, err = worker.Start(ctx, r.AttemptID, gateway.StartRequest{Instance: "instance-of-the-bench"})
-	return r.AttemptID, err
+	return nil
 }
 
-// peer starts the stock opa server on our policies without their tests.
-func (b *bench) peer(ctx context.Context) (url string, stop func(), err error) {
-	if b.opa == "" {
-		return "", func() {}, nil
+// String is the cell of the table.
+func (s series) String() string {
+	perSecond, p50, p99 := s.medians()
+	return fmt.Sprintf("%.0f/s, p50 %s, p99 %s", perSecond, milliseconds(p50), milliseconds(p99))
+}
+
+// rates lists the throughput of each step, to show how much they differ.
+func (s series) rates() string {
+	var all []string
+	for _, l := range s {
+		all = append(all, fmt.Sprintf("%.0f", l.perSecond()))
 	}
-	dir := filepath.Join(b.dir, "policies")
-	err = fs.WalkDir(policies.FS, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.HasSuffix(name, "_test.rego") {
-			return err
-		}
-		data, err := policies.FS.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(dir, name), data, 0o644)
-	})
-	if err != nil {
-		return "", nil, err
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	addr := free.Addr().String()
-	if err := free.Close(); err != nil {
-		return "", nil, err
-	}
-	cmd := exec.CommandContext(ctx, b.opa, "run", "--server", "--addr", addr, "--log-level", "error", "--skip-version-check", "--bundle", dir)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		return "", nil, fmt.Errorf("starting the stock opa: %w", err)
-	}
-	stop = func() {
-		if err := cmd.Process.Kill(); err == nil {
-			_ = cmd.Wait() // killed by us: how it ended says nothing
-		}
-	}
-	for range 100 {
-		if resp, err := http.Get("http://" + addr + "/health"); err == nil {
-			if err := resp.Body.Close(); err == nil && resp.StatusCode == http.StatusOK {
-				return "http://" + addr, stop, nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			stop()
-			return "", nil, ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	stop()
-	return "", nil, errors.New("the stock opa did not get ready")
+	return strings.Join(all, ", ")
 }
