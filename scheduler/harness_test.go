@@ -75,6 +75,7 @@ type wire struct {
 	cycle    string            // what the next cycles are
 	live     []string          // the attempts that the journal believes live
 	breaker  string            // until when the breaker is open
+	config   string            // valid or invalid
 	lostCode int               // the answer to a lost worker
 	cycles   []time.Time       // when a cycle was asked for
 	tries    []time.Time       // when anything was asked of a gateway that is down
@@ -88,7 +89,7 @@ const idleCycle = `{"outcome":"idle"}`
 // serve starts a gateway of target demo. It ends with the test.
 func serve(t *testing.T) *wire {
 	t.Helper()
-	w := &wire{t: t, cycle: idleCycle, lost: map[string]string{}, lostCode: http.StatusOK}
+	w := &wire{t: t, cycle: idleCycle, config: "valid", lost: map[string]string{}, lostCode: http.StatusOK}
 	listener := newPipeListener()
 	server := httptest.NewUnstartedServer(w)
 	if err := server.Listener.Close(); err != nil {
@@ -134,7 +135,12 @@ func (w *wire) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 			w.onCycle(len(w.cycles))
 		}
 	case route == "GET /v1/autonomy/status":
-		answer = `{"targets":[{"target":"other","circuit":{"until":"1999-01-01T00:00:00.000000Z"}},{"target":"demo","circuit":{"state":"open","until":"` + w.breaker + `"}}]}`
+		until := "null"
+		if w.breaker != "" {
+			until = `"` + w.breaker + `"`
+		}
+		answer = `{"targets":[{"target":"other","config_state":"valid","circuit":{"until":"1999-01-01T00:00:00.000000Z"}},
+			{"target":"demo","config_state":"` + w.config + `","circuit":{"state":"open","until":` + until + `}}]}`
 	case strings.HasPrefix(route, "POST /v1/attempts/") && strings.HasSuffix(route, "/lost"):
 		status = w.reportLost(r)
 	default:

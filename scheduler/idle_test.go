@@ -91,6 +91,26 @@ func TestUntilIdleEndsWhenOnlyAHumanCanGoOn(t *testing.T) {
 	}
 }
 
+func TestUntilIdleDoesNotWaitForABrokenConfig(t *testing.T) {
+	unknown := `{"outcome":"unknown","reasons":[{"code":"unknown.backlog","message":"m"}]}`
+	bubble(t, func(t *testing.T, r *rig) {
+		r.config.UntilIdle = true
+		r.gateway.say(func(w *wire) { w.cycle, w.config = unknown, "invalid" })
+		ended, stop := r.start()
+		if !ends(t, ended, stop, 0) {
+			t.Error("it goes on")
+		}
+	})
+	bubble(t, func(t *testing.T, r *rig) { // but for what was started before it broke
+		r.config.UntilIdle = true
+		r.gateway.say(func(w *wire) { w.cycle, w.config, w.live = unknown, "invalid", []string{string(first) + " reserved"} })
+		ended, stop := r.start()
+		if ends(t, ended, stop, time.Hour) {
+			t.Error("it ended")
+		}
+	})
+}
+
 func TestWithoutUntilIdleRunGoesOn(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		ended, stop := r.start()

@@ -211,9 +211,11 @@ const breakerOpen = "limits.circuit_open"
 // one does; zero if that is not known.
 func (s *Scheduler) idle(ctx context.Context, result gateway.CycleResult) (idle bool, next time.Time, err error) {
 	if result.Outcome == gateway.CycleUnknown {
-		return false, next, nil
-	}
-	if next, err = s.nextEligible(ctx, result); err != nil {
+		// What is unknown may be known soon, but for a config that is broken.
+		if status, err := s.status(ctx); err != nil || status.ConfigState != "invalid" {
+			return false, next, err
+		}
+	} else if next, err = s.nextEligible(ctx, result); err != nil {
 		return false, next, err
 	}
 	if len(result.Reserved) > 0 || len(s.Launcher.Live()) > 0 {
@@ -237,10 +239,11 @@ func (s *Scheduler) nextEligible(ctx context.Context, result gateway.CycleResult
 		}
 	}
 	if len(result.Reasons) > 0 {
-		var err error
-		if closes, err = s.breakerCloses(ctx); err != nil {
+		status, err := s.status(ctx)
+		if err != nil {
 			return first, err
 		}
+		closes = status.Circuit.Until.Time
 	}
 	for _, skipped := range result.Skipped {
 		at := skipped.NextEligibleAt.Time
@@ -254,18 +257,18 @@ func (s *Scheduler) nextEligible(ctx context.Context, result gateway.CycleResult
 	return first, nil
 }
 
-// breakerCloses is when the target's open breaker lets a probe through.
-func (s *Scheduler) breakerCloses(ctx context.Context) (time.Time, error) {
-	status, err := s.Client.Status(ctx)
+// status is what governs the target now.
+func (s *Scheduler) status(ctx context.Context) (gateway.TargetStatus, error) {
+	all, err := s.Client.Status(ctx)
 	if err != nil {
-		return time.Time{}, err
+		return gateway.TargetStatus{}, err
 	}
-	for _, t := range status.Targets {
+	for _, t := range all.Targets {
 		if t.Target == s.Target {
-			return t.Circuit.Until.Time, nil
+			return t, nil
 		}
 	}
-	return time.Time{}, nil
+	return gateway.TargetStatus{}, gateway.Errorf(gateway.NotFound, "the gateway's status does not list target %s", s.Target)
 }
 
 // pause is how long to wait for the next cycle if nobody asks for one: until
