@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -106,11 +107,12 @@ func (r taskRow) why() string {
 	return "eligible"
 }
 
-// rows reads every task of every target with its attempts.
+// rows reads every task of every target with its attempts. A target whose
+// config is not valid has no backlog to read.
 func (u *up) rows(ctx context.Context) ([]taskRow, error) {
 	var rows []taskRow
 	for _, t := range u.gateway.targets.Targets() {
-		if t.ID == "" {
+		if !t.Valid {
 			continue
 		}
 		attempts := map[gateway.TaskID][]gateway.AttemptItem{}
@@ -151,14 +153,26 @@ func (u *up) rows(ctx context.Context) ([]taskRow, error) {
 	return rows, nil
 }
 
-// report prints the table of every task, and the pull requests with the
-// commands to look at, merge and close each.
+// report prints which targets are off, the table of every task, and the pull
+// requests with the commands to look at, merge and close each.
 func (u *up) report(ctx context.Context, out io.Writer) ([]taskRow, error) {
 	rows, err := u.rows(ctx)
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintln(out)
+	targets := u.gateway.targets.Targets()
+	if len(targets) == 0 {
+		fmt.Fprintln(out, "no config names a target")
+	}
+	for _, t := range targets {
+		if !t.Enabled {
+			fmt.Fprintf(out, "%s is off: %s\n", cmp.Or(string(t.ID), t.File), printable(t.Reason))
+		}
+	}
+	if len(rows) == 0 {
+		return rows, nil
+	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "TASK\tOUTCOME\tATTEMPTS\tWHY")
 	for _, r := range rows {
