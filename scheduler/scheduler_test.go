@@ -130,7 +130,7 @@ func TestAReportThatFailsIsLogged(t *testing.T) {
 func TestReconcileReportsWhatNoWorkerRuns(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.gateway.say(func(w *wire) {
-			w.live = []string{string(first) + " running", string(second) + " pushed", string(third) + " reserved"}
+			w.live = []string{string(third) + " reserved", string(second) + " pushed", string(first) + " running"}
 		})
 		r.launcher.live = []gateway.AttemptID{second}
 		if _, err := r.cycle(t.Context()); err != nil {
@@ -279,8 +279,8 @@ func TestATimeThatHasPassedIsNotAskedForHotly(t *testing.T) {
 		r.gateway.say(func(w *wire) { w.cycle = `{"outcome":"idle","next_cycle_at":"` + in(-time.Second) + `"}` })
 		_, stop := r.start()
 		after(10 * time.Second)
-		if got := r.gateway.asked(); got > 11 {
-			t.Errorf("%d cycles in ten seconds", got)
+		if got := r.gateway.asked(); got < 9 || got > 11 {
+			t.Errorf("%d cycles in ten seconds, want about one a second", got)
 		}
 		if err := stop(); !errors.Is(err, context.Canceled) {
 			t.Errorf("Run ended with %v", err)
