@@ -42,6 +42,7 @@ _rule(name) := _said(input.target_policy, ["values", "safety_rules", name])
 
 # _said is the number at the path as a set; empty when it is not said: 0.
 _said(from, path) := {n |
+	is_object(from)
 	n := object.get(from, path, 0)
 	is_number(n)
 	n > 0
