@@ -52,7 +52,8 @@ func (b *bench) decisions(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	peer, stop, err := b.peer(ctx)
+	ours.pid = w.process.Process.Pid
+	peer, pid, stop, err := b.peer(ctx)
 	if err != nil {
 		return err
 	}
@@ -70,6 +71,7 @@ func (b *bench) decisions(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	theirs.pid = pid
 	return b.sideBySide(ctx, w, ours, &theirs)
 }
 
@@ -161,7 +163,7 @@ func (b *bench) sideBySide(ctx context.Context, w *benchWorld, ours endpoint, th
 
 func (b *bench) addDecisions(n int, mine, other series) error {
 	f := figure{name: fmt.Sprintf("durable decisions, %d connections", n), ours: mine.String(), peer: "not measured",
-		note: fmt.Sprintf("%d answers, none an error, all of them in the journal; each step %s a second", mine.count(), mine.rates())}
+		note: fmt.Sprintf("%d answers, none an error, all of them in the journal; each step %s a second; %s of processor time each", mine.count(), mine.rates(), mine.cost())}
 	if len(other) > 0 {
 		if err := other.failure(); err != nil {
 			return fmt.Errorf("the peer at %d connections: %w", n, err)
@@ -170,7 +172,7 @@ func (b *bench) addDecisions(n int, mine, other series) error {
 		peerRate, _, peerP99 := other.medians()
 		f.peer, f.target = "opa: "+other.String(), fmt.Sprintf("≥ 1.5× (is %.2f×), p99 ≤ its", rate/peerRate)
 		f.held = rate/peerRate >= 1.5 && p99 <= peerP99
-		f.note += fmt.Sprintf("; the peer: %d answers, none an error, each step %s a second", other.count(), other.rates())
+		f.note += fmt.Sprintf("; the peer: %d answers, none an error; each step %s a second; %s of processor time each", other.count(), other.rates(), other.cost())
 	}
 	b.add(f)
 	return nil
@@ -210,27 +212,27 @@ func (w *benchWorld) running(ctx context.Context) (gateway.AttemptID, error) {
 
 // peer starts the stock opa server on our policies without their tests. The
 // URL is empty if there is none.
-func (b *bench) peer(ctx context.Context) (url string, stop func(), err error) {
+func (b *bench) peer(ctx context.Context) (url string, pid int, stop func(), err error) {
 	if b.opa == "" {
-		return "", func() {}, nil
+		return "", 0, func() {}, nil
 	}
 	dir := filepath.Join(b.dir, "policies")
 	if err := writePolicies(dir); err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
 	addr := free.Addr().String()
 	if err := free.Close(); err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, b.opa, "run", "--server", "--addr", addr, "--log-level", "error", "--skip-version-check", "--bundle", dir)
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
-		return "", nil, fmt.Errorf("starting the stock opa: %w", err)
+		return "", 0, nil, fmt.Errorf("starting the stock opa: %w", err)
 	}
 	stop = func() {
 		if err := cmd.Process.Kill(); err == nil {
@@ -239,9 +241,9 @@ func (b *bench) peer(ctx context.Context) (url string, stop func(), err error) {
 	}
 	if err := awaitHealth(ctx, "http://"+addr+"/health"); err != nil {
 		stop()
-		return "", nil, fmt.Errorf("the stock opa did not get ready: %w: %s", err, said.Bytes())
+		return "", 0, nil, fmt.Errorf("the stock opa did not get ready: %w: %s", err, said.Bytes())
 	}
-	return "http://" + addr, stop, nil
+	return "http://" + addr, cmd.Process.Pid, stop, nil
 }
 
 // writePolicies writes the built-in bundle without its tests.

@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +23,7 @@ type endpoint struct {
 	addr    string
 	request []byte
 	good    func(answer []byte) bool
+	pid     int // of the server
 }
 
 // endpointOf writes the request once, so that the load costs little: on a
@@ -44,6 +47,7 @@ func endpointOf(baseURL, path, token string, body []byte, good func([]byte) bool
 // it, as an answer with its time or as an error.
 type load struct {
 	took     time.Duration // until the last answer
+	cpu      time.Duration // that the server used; 0 where the system does not tell
 	p50, p99 time.Duration
 	count    int
 	errors   int
@@ -59,6 +63,7 @@ func drive(ctx context.Context, n int, d time.Duration, e endpoint) load {
 	var l load
 	var all []time.Duration
 	var wg sync.WaitGroup
+	before := cpuTime(e.pid)
 	began := time.Now()
 	for range n {
 		wg.Go(func() {
@@ -73,10 +78,34 @@ func drive(ctx context.Context, n int, d time.Duration, e endpoint) load {
 		})
 	}
 	wg.Wait()
-	l.took, l.count = time.Since(began), len(all)
+	l.took, l.cpu, l.count = time.Since(began), cpuTime(e.pid)-before, len(all)
 	slices.Sort(all)
 	l.p50, l.p99 = percentile(all, 50), percentile(all, 99)
 	return l
+}
+
+// cpuTime is what a process has used so far, in user and system mode; 0 where
+// the system does not tell. What else runs moves it less than the clock.
+func cpuTime(pid int) time.Duration {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// The name stands in parentheses and may have spaces in it.
+	_, rest, ok := strings.Cut(string(data), ") ")
+	fields := strings.Fields(rest)
+	if !ok || len(fields) < 13 {
+		return 0
+	}
+	user, err := strconv.Atoi(fields[11])
+	if err != nil {
+		return 0
+	}
+	system, err := strconv.Atoi(fields[12])
+	if err != nil {
+		return 0
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond // in hundredths of a second
 }
 
 // percentile of sorted times, by the nearest rank; 0 of none.
@@ -199,6 +228,18 @@ func (s series) failure() error {
 func (s series) String() string {
 	perSecond, p50, p99 := s.medians()
 	return fmt.Sprintf("%.0f/s, p50 %s, p99 %s", perSecond, milliseconds(p50), milliseconds(p99))
+}
+
+// cost is the processor time of one answer.
+func (s series) cost() string {
+	var cpu time.Duration
+	for _, l := range s {
+		cpu += l.cpu
+	}
+	if cpu <= 0 || s.count() == 0 {
+		return "unknown"
+	}
+	return milliseconds(cpu / time.Duration(s.count()))
 }
 
 // rates lists the throughput of each step, to show how much they differ.
