@@ -67,10 +67,11 @@ It fails only if something cannot be measured.`,
 			if err := b.check(only); err != nil {
 				return err
 			}
+			asked := commandLine(cmd) // as it was typed: the paths are made absolute for the run
 			if err := b.run(cmd.Context(), only); err != nil {
 				return err
 			}
-			page := b.page(cmd.Context(), commandLine(cmd))
+			page := b.page(cmd.Context(), asked)
 			if out != "" {
 				if err := os.MkdirAll(out, 0o755); err != nil {
 					return err
