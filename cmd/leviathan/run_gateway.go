@@ -163,8 +163,15 @@ func (g *runningGateway) serve(ctx context.Context, o gatewayOptions, listener n
 	})
 	if o.policies != "" {
 		g.goRun(func() error {
-			return eng.WatchDir(ctx, o.policies, nil, func(candidate *engine.Snapshot, err error) {
-				g.server.PolicyChanged(ctx, o.policies, candidate, err)
+			gate := func(ctx context.Context, candidate *engine.Snapshot) error {
+				return g.server.ActivatePolicy(ctx, o.policies, candidate)
+			}
+			return eng.WatchDir(ctx, o.policies, gate, func(candidate *engine.Snapshot, err error) {
+				if err != nil {
+					g.server.PolicyChanged(ctx, o.policies, candidate, err)
+					return
+				}
+				g.server.PolicyActive()
 			})
 		})
 	}

@@ -153,7 +153,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// PolicyChanged journals what became of a new policy: activated, or refused
+// PolicyChanged journals the policy that a start found, or one that was refused,
 // with the reason, which the status shows until another one is active.
 func (s *Server) PolicyChanged(ctx context.Context, source string, candidate *engine.Snapshot, refused error) {
 	var payload journal.Payload
@@ -174,6 +174,34 @@ func (s *Server) PolicyChanged(ctx context.Context, source string, candidate *en
 	if err := s.journal.Commit(ctx, func(tx *journal.Tx) error { return event(tx, self.id, payload) }); err != nil {
 		s.log.Error("journalling a policy change", "source", source, "error", err)
 	}
+	s.changed("")
+}
+
+// ActivatePolicy asks the policy that governs whether a candidate, whose tests
+// have passed, may take its place. The decision and the fact are on disk when
+// it returns nil; any error means that the candidate must not be activated.
+func (s *Server) ActivatePolicy(ctx context.Context, source string, candidate *engine.Snapshot) error {
+	d, err := s.decide(ctx, question{action: gateway.ActionBundleActivate, by: self,
+		resource: gateway.Entity{Type: "bundle", ID: candidate.Digest()},
+		request:  map[string]string{"source": source, "revision": candidate.Revision()},
+		effect: func(tx *journal.Tx, d *decided) error {
+			if !d.Allow {
+				return nil
+			}
+			return event(tx, self.id, journal.BundleActivated{Source: source, Revision: candidate.Revision(), PolicyDigest: candidate.Digest()})
+		}})
+	if err != nil {
+		return err
+	}
+	return d.refusal()
+}
+
+// PolicyActive forgets why an earlier candidate was refused: what the source
+// has now is what governs.
+func (s *Server) PolicyActive() {
+	s.problemMu.Lock()
+	s.problem = ""
+	s.problemMu.Unlock()
 	s.changed("")
 }
 
