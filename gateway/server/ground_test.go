@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"leviathan/gateway"
@@ -20,6 +21,8 @@ func TestS01AReservationIsOfTheBacklogThatWasJudged(t *testing.T) {
 	w := newWorld(t, ready, baseConfig)
 	ctx, cancel := context.WithCancel(context.Background())
 	var group sync.WaitGroup
+	var seen sync.Map
+	var reserved atomic.Int64
 	for range 4 {
 		group.Go(func() {
 			for ctx.Err() == nil {
@@ -32,6 +35,9 @@ func TestS01AReservationIsOfTheBacklogThatWasJudged(t *testing.T) {
 					t.Errorf("cycle: %v", result.Reasons)
 				}
 				for _, r := range result.Reserved {
+					if _, known := seen.LoadOrStore(r.AttemptID, true); !known {
+						reserved.Add(1)
+					}
 					if err := w.client(operator).Cancel(context.Background(), r.AttemptID, "next"); err != nil && gateway.KindOf(err) != gateway.Conflict {
 						t.Errorf("cancel: %v", err)
 					}
@@ -39,7 +45,8 @@ func TestS01AReservationIsOfTheBacklogThatWasJudged(t *testing.T) {
 			}
 		})
 	}
-	for n := range 10 {
+	// The backlog moves until enough was reserved from it, however slow that is.
+	for n := 0; n < 10 || (reserved.Load() < 4 && n < 300); n++ {
 		w.commit(map[string]string{".leviathan/backlog.yaml": []string{not, ready}[n%2]})
 	}
 	cancel()
