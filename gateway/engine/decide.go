@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -32,8 +31,7 @@ func (s *Snapshot) Decide(ctx context.Context, action string, in Input) Result {
 	if err != nil {
 		return failed(CodeError, err.Error())
 	}
-	tracker := &topdown.EvaluatedRuleTracker{}
-	value, failure := s.evaluate(ctx, s.deadlines.of(action), object, tracker)
+	value, failure := s.evaluate(ctx, s.deadlines.of(action), object)
 	if failure != nil {
 		return *failure
 	}
@@ -41,13 +39,12 @@ func (s *Snapshot) Decide(ctx context.Context, action string, in Input) Result {
 	if err != nil {
 		return failed(CodeResult, err.Error())
 	}
-	result.Rules = firedRules(tracker)
 	return result
 }
 
 // evaluate runs the prepared query within the deadline.
 func (s *Snapshot) evaluate(
-	ctx context.Context, deadline time.Duration, input ast.Value, tracker *topdown.EvaluatedRuleTracker,
+	ctx context.Context, deadline time.Duration, input ast.Value,
 ) (value ast.Value, failure *Result) {
 	defer func() {
 		// A defect of the evaluator must deny this question, not end the process.
@@ -65,7 +62,6 @@ func (s *Snapshot) evaluate(
 		rego.EvalParsedInput(input),
 		rego.EvalSortSets(true),
 		rego.EvalExternalCancel(cancel),
-		rego.EvalEvaluatedRuleTracker(tracker),
 	)
 	switch {
 	case late.Load():
@@ -99,16 +95,4 @@ func interrupted(err error) Result {
 		return failed(CodeTimeout, "")
 	}
 	return failed(CodeCancelled, "")
-}
-
-// firedRules are the codes of the rules that the tracker saw succeed.
-func firedRules(tracker *topdown.EvaluatedRuleTracker) []string {
-	var codes []string
-	for _, labels := range tracker.Labels {
-		if code, ok := labels[codeLabel].(string); ok {
-			codes = append(codes, code)
-		}
-	}
-	slices.Sort(codes)
-	return slices.Compact(codes)
 }

@@ -55,10 +55,6 @@ type Result struct {
 	// JSON is the whole answer {"allow","obligations","reasons"} in RFC 8785
 	// form: equal inputs give equal bytes.
 	JSON []byte
-	// Rules are the codes of the rules that succeeded, sorted. Rules without a
-	// code in their METADATA are not listed, and a rule that succeeded need not
-	// have been a reason in the end.
-	Rules []string
 }
 
 // failed is the deny with one of the engine's own reasons.

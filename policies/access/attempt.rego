@@ -13,7 +13,10 @@ import data.leviathan.reason
 #   remedy: "Use the token that came with the reservation of this attempt."
 deny contains r if {
 	input.subject.role == "attempt"
-	input.action in attempt_actions
+	input.action in {
+		"attempt.start", "agent.run", "attempt.heartbeat", "repository.fetch", "change.push", "attempt.evidence",
+		"artifact.put", "attempt.finish", "pull_request.open",
+	}
 	not _own_attempt
 	r := reason.of(rego.metadata.chain(), {"attempt": object.get(input, ["subject", "attempt"], "?")})
 }
@@ -39,15 +42,13 @@ _own_resource if input.resource.id == input.subject.attempt
 #   message: "the attempt does not belong to target {target}"
 #   remedy: "Name the attempt's own target."
 deny contains r if {
-	input.action in _about_attempt
 	input.subject.role != "attempt"
+	input.action in {
+		"attempt.start", "agent.run", "attempt.heartbeat", "change.push", "attempt.evidence", "artifact.put",
+		"attempt.finish", "pull_request.open", "attempt.lost", "attempt.expire",
+	}
 	not input.attempt.target == input.resource.properties.target
 	r := reason.of(rego.metadata.chain(), {"target": object.get(input, ["resource", "properties", "target"], "?")})
-}
-
-_about_attempt := {
-	"attempt.start", "agent.run", "attempt.heartbeat", "change.push", "attempt.evidence", "artifact.put",
-	"attempt.finish", "pull_request.open", "attempt.lost", "attempt.expire",
 }
 
 # METADATA

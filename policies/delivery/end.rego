@@ -10,8 +10,6 @@ _machinery_types := {"lost", "launch", "upstream", "internal"}
 
 _observations := {"job_deleted", "job_failed", "evicted", "oom", "image_pull", "process_gone"}
 
-_ends := {"attempt.finish", "attempt.lost", "attempt.expire"}
-
 # METADATA
 # title: The attempt has not proposed
 # description: Only an attempt whose pull request is open and read back can succeed.
@@ -98,7 +96,7 @@ _due if {
 #   message: "the journal's record of task {task} is missing or incomplete"
 #   remedy: "See the gateway's log; rebuild the projections."
 deny contains r if {
-	input.action in _ends
+	input.action in {"attempt.finish", "attempt.lost", "attempt.expire"}
 	not _record_ok
 	r := reason.of(rego.metadata.chain(), {"task": object.get(input, ["attempt", "task_id"], "?")})
 }

@@ -17,13 +17,13 @@ obligations := _run if {
 	allow
 }
 
-obligations := {"lease_seconds": _values.limits.lease_seconds} if {
+obligations := {"lease_seconds": input.config.values.limits.lease_seconds} if {
 	input.action == "attempt.heartbeat"
 	allow
 }
 
 obligations := _end_obligations if {
-	input.action in _ends
+	input.action in {"attempt.finish", "attempt.lost", "attempt.expire"}
 	allow
 }
 

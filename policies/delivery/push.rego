@@ -7,12 +7,6 @@ import data.leviathan.reason
 
 _zero := "0000000000000000000000000000000000000000"
 
-# A push that was asked by hand has changes and nothing else to look at.
-_pushes if {
-	input.action == "change.push"
-	not guard.dry_push
-}
-
 # METADATA
 # title: The push is for another branch
 # description: An attempt may write exactly one branch, its own.
@@ -21,7 +15,8 @@ _pushes if {
 #   message: "{ref} is not the attempt's branch {expected}"
 #   remedy: "Push to the branch that the start of the attempt named."
 deny contains r if {
-	_pushes
+	input.action == "change.push"
+	not guard.dry_push
 	not _own_ref
 	r := reason.of(rego.metadata.chain(), {
 		"ref": object.get(input, ["push", "ref"], "?"),
@@ -42,7 +37,8 @@ _own_ref if {
 #   message: "the attempt's branch exists already"
 #   remedy: "Ask for the pull request; another content needs another attempt."
 deny contains r if {
-	_pushes
+	input.action == "change.push"
+	not guard.dry_push
 	not _creates_branch
 	r := reason.fixed(rego.metadata.chain())
 }
@@ -61,7 +57,8 @@ _creates_branch if {
 #   message: "an earlier push of this attempt has not been settled yet"
 #   remedy: "Push the same commit again in some seconds."
 deny contains r if {
-	_pushes
+	input.action == "change.push"
+	not guard.dry_push
 	not input.attempt.has_push_intent == false
 	r := reason.fixed(rego.metadata.chain())
 }
@@ -87,7 +84,8 @@ deny contains r if {
 #   message: "the commit's parents are {parents}; its only parent must be {base}"
 #   remedy: "Squash the work into one commit on the base commit."
 deny contains r if {
-	_pushes
+	input.action == "change.push"
+	not guard.dry_push
 	not _on_base
 	r := reason.of(rego.metadata.chain(), {
 		"parents": concat(" ", [sprintf("%v", [p]) | some p in object.get(input, ["push", "commit", "parents"], [])]),
@@ -109,7 +107,8 @@ _on_base if {
 #   message: "the commit message is not the one that start gave"
 #   remedy: "Commit with exactly the message of start."
 deny contains r if {
-	_pushes
+	input.action == "change.push"
+	not guard.dry_push
 	not input.push.commit.message == input.push.expected.message
 	r := reason.fixed(rego.metadata.chain())
 }
@@ -122,7 +121,8 @@ deny contains r if {
 #   message: "the commit's author is not the one that start gave"
 #   remedy: "Commit with exactly the author of start."
 deny contains r if {
-	_pushes
+	input.action == "change.push"
+	not guard.dry_push
 	not _given_author
 	r := reason.fixed(rego.metadata.chain())
 }
@@ -140,7 +140,8 @@ _given_author if {
 #   message: "the commit message does not begin as a conventional commit does"
 #   remedy: "Give the task a title such as \"docs: explain the limits\"."
 deny contains r if {
-	_pushes
+	input.action == "change.push"
+	not guard.dry_push
 	input.target_policy.state == "valid"
 	input.target_policy.values.safety_rules.require_conventional_commit == true
 	not _conventional
@@ -157,7 +158,8 @@ _conventional if regex.match(`^[a-z]+(\([^()\n]+\))?!?: [^ \n]`, input.push.comm
 #   message: "the push has {size} bytes, the limit is {limit} MiB"
 #   remedy: "Leave large files out, or raise limits.max_pack_mb in the config."
 deny contains r if {
-	_pushes
+	input.action == "change.push"
+	not guard.dry_push
 	not _pack_ok
 	r := reason.of(rego.metadata.chain(), {
 		"size": object.get(input, ["push", "pack_bytes"], "?"),
@@ -175,7 +177,8 @@ _pack_ok if input.push.pack_bytes <= input.config.values.limits.max_pack_mb * 10
 #   message: "{count} pushes of this attempt were refused, the limit is {limit}"
 #   remedy: "The attempt ends; see the refused decisions for what was wrong."
 deny contains r if {
-	_pushes
+	input.action == "change.push"
+	not guard.dry_push
 	not _push_left
 	r := reason.of(rego.metadata.chain(), {
 		"count": object.get(input, ["attempt", "push_attempts"], "?"),
@@ -193,7 +196,8 @@ _push_left if input.attempt.push_attempts < input.config.values.limits.max_push_
 #   message: "the worker says that verification {name} of this tree failed"
 #   remedy: "Finish the attempt as failed with verify_failed, or push a tree that passes."
 deny contains r if {
-	_pushes
+	input.action == "change.push"
+	not guard.dry_push
 	input.attempt.evidence.tree == input.push.commit.tree
 	some result in input.attempt.evidence.results
 	not result.exit_code == 0
@@ -208,7 +212,8 @@ deny contains r if {
 #   message: "what was pushed has a problem that is not understood"
 #   remedy: "See the gateway's log for this decision."
 deny contains r if {
-	_pushes
+	input.action == "change.push"
+	not guard.dry_push
 	some problem in input.push.problems
 	not _readable(problem)
 	r := reason.fixed(rego.metadata.chain())
@@ -220,8 +225,9 @@ _readable(problem) if {
 }
 
 # problems are what the gateway found in the pushed objects: reasons already.
-problems := {object.union({"rule": "leviathan.delivery"}, problem) |
-	_pushes
+problems contains object.union({"rule": "leviathan.delivery"}, problem) if {
+	input.action == "change.push"
+	not guard.dry_push
 	some problem in input.push.problems
 	_readable(problem)
 }

@@ -17,9 +17,9 @@ _overtime_us := 600000000
 #   message: "the attempt is {state}; {action} needs it to be {wanted}"
 #   remedy: "Look at the attempt; take the steps in their order."
 deny contains r if {
-	wanted := _states[input.action]
-	not _stateless
 	not _in_state
+	not _stateless
+	wanted := _states[input.action]
 	r := reason.of(rego.metadata.chain(), {
 		"state": object.get(input, ["attempt", "state"], "not known"),
 		"action": input.action,
@@ -73,6 +73,7 @@ _before_deadline if input.time.now_us <= input.attempt.start_deadline_us
 #   message: "the attempt's lease does not live"
 #   remedy: "Stop; the task is tried again by another attempt."
 deny contains r if {
+	input.action in {"attempt.start", "agent.run", "repository.fetch"}
 	_running_again
 	not _leased
 	r := reason.fixed(rego.metadata.chain())

@@ -15,13 +15,12 @@ _grace_seconds := 5
 #   code: unknown.config
 #   message: "the state of the autonomy config is not known"
 #   remedy: "See the gateway's log; ask again when the config can be read."
-deny contains r if {
-	_needs_config
-	not _config_state
+deny.config contains r if {
+	not _state_known
 	r := reason.fixed(rego.metadata.chain())
 }
 
-_config_state := input.config.state if input.config.state in {"valid", "invalid", "absent"}
+_state_known if input.config.state in {"valid", "invalid", "absent"}
 
 # METADATA
 # title: No config names the target
@@ -30,9 +29,8 @@ _config_state := input.config.state if input.config.state in {"valid", "invalid"
 #   code: guard.config_absent
 #   message: "no autonomy config governs this target: {reason}"
 #   remedy: "Add the target's config file to the folder that --config names."
-deny contains r if {
-	_needs_config
-	_config_state == "absent"
+deny.config contains r if {
+	input.config.state == "absent"
 	r := reason.of(rego.metadata.chain(), {"reason": reason.told(object.get(input.config, "reason", ""))})
 }
 
@@ -45,15 +43,14 @@ deny contains r if {
 #   code: guard.config_invalid
 #   message: "the autonomy config is invalid: {reason}"
 #   remedy: "Correct the config file; leviathan config lint FILE shows line and column."
-deny contains r if {
-	_needs_config
-	_config_state == "invalid"
+deny.config contains r if {
+	input.config.state == "invalid"
 	not _within_grace
 	r := reason.of(rego.metadata.chain(), {"reason": reason.told(object.get(input.config, "reason", ""))})
 }
 
 _within_grace if {
-	"config_grace" in needs
+	needs.grace
 	is_number(input.config.invalid_seconds)
 	input.config.invalid_seconds <= _grace_seconds
 	_has_values
@@ -66,11 +63,10 @@ _within_grace if {
 #   code: unknown.config_values
 #   message: "the autonomy config is {state} and its values are missing"
 #   remedy: "See the gateway's log; ask again when the config can be read."
-deny contains r if {
-	_needs_config
-	_config_state == "valid"
+deny.config contains r if {
+	input.config.state == "valid"
 	not _has_values
-	r := reason.of(rego.metadata.chain(), {"state": _config_state})
+	r := reason.of(rego.metadata.chain(), {"state": input.config.state})
 }
 
 _has_values if is_object(input.config.values)
@@ -82,8 +78,7 @@ _has_values if is_object(input.config.values)
 #   code: guard.switched_off
 #   message: "autonomy is switched off for this target"
 #   remedy: "Set autonomy_enabled: true in the target's config to let it run."
-deny contains r if {
-	_needs_config
+deny.config contains r if {
 	_has_values
 	not input.config.values.autonomy_enabled == true
 	r := reason.fixed(rego.metadata.chain())
@@ -96,8 +91,7 @@ deny contains r if {
 #   code: guard.target_policy_invalid
 #   message: ".leviathan/policy.yaml is invalid: {reason}"
 #   remedy: "Correct the file on the target branch."
-deny contains r if {
-	"target_policy" in needs
+deny.target_policy contains r if {
 	input.target_policy.known == true
 	not _target_policy_usable
 	r := reason.of(rego.metadata.chain(), {"reason": reason.told(object.get(input.target_policy, "reason", ""))})

@@ -17,8 +17,7 @@ _forge_now_seconds := 30
 #   code: unknown.clock
 #   message: "the clock is not known, or is more than {tolerance} s behind the journal"
 #   remedy: "Correct the machine's clock, or accept the jump with leviathan clock accept."
-deny contains r if {
-	"clock" in needs
+deny.clock contains r if {
 	not _clock_ok
 	r := reason.of(rego.metadata.chain(), {"tolerance": _clock_tolerance_seconds})
 }
@@ -42,8 +41,7 @@ _backlog_fact := input.backlog if not input.mirror
 #   code: unknown.backlog
 #   message: "the backlog is not known: {reason}"
 #   remedy: "See the status of the target's mirror; the next cycle tries again."
-deny contains r if {
-	"backlog" in needs
+deny.backlog contains r if {
 	not _backlog_fact.known == true
 	r := reason.of(rego.metadata.chain(), {"reason": _why("backlog")})
 }
@@ -55,8 +53,7 @@ deny contains r if {
 #   code: unknown.target_policy
 #   message: "the target's own policy is not known: {reason}"
 #   remedy: "See the status of the target's mirror; the next cycle tries again."
-deny contains r if {
-	"target_policy" in needs
+deny.target_policy contains r if {
 	not input.target_policy.known == true
 	r := reason.of(rego.metadata.chain(), {"reason": _why("target_policy")})
 }
@@ -68,15 +65,10 @@ deny contains r if {
 #   code: unknown.forge
 #   message: "the open pull requests are not known: {reason}"
 #   remedy: "See the status of the forge; running attempts go on meanwhile."
-deny contains r if {
-	_needs_forge
+deny.forge contains r if {
 	not input.forge.known == true
 	r := reason.of(rego.metadata.chain(), {"reason": _why("forge")})
 }
-
-_needs_forge if "forge" in needs
-
-_needs_forge if "forge_now" in needs
 
 # METADATA
 # title: A fact is stale
@@ -85,29 +77,29 @@ _needs_forge if "forge_now" in needs
 #   code: unknown.stale
 #   message: "the {fact} was seen {age} s ago, the limit is {limit} s"
 #   remedy: "See the status of the target's facts; ask again when it was observed anew."
-deny contains r if {
+deny.age contains r if {
 	some fact, limit in _age_limits
 	age := object.get(_facts, [fact, "age_seconds"], "an unknown number of")
 	not _fresh(age, limit)
 	r := reason.of(rego.metadata.chain(), {"fact": fact, "age": age, "limit": limit})
 }
 
-_facts["backlog"] := _backlog_fact
+_facts.backlog := _backlog_fact
 
-_facts["forge"] := input.forge
+_facts.forge := input.forge
 
 # Without values of the config, its own rules deny.
-_age_limits["backlog"] := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], null) if {
-	"backlog" in needs
+_age_limits.backlog := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], null) if {
+	needs.backlog
 	_has_values
 }
 
-_age_limits["forge"] := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], null) if {
-	"forge" in needs
+_age_limits.forge := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], null) if {
+	not needs.forge_now
 	_has_values
 }
 
-_age_limits["forge"] := _forge_now_seconds if "forge_now" in needs
+_age_limits.forge := _forge_now_seconds if needs.forge_now
 
 _fresh(age, limit) if {
 	is_number(age)
@@ -128,8 +120,7 @@ _why(part) := reason.told(object.get(input, [part, "reason"], "")) if part != "b
 #   code: unknown.lease
 #   message: "whether the attempt's lease lives is not known"
 #   remedy: "See the gateway's log; a worker goes on until its lease ends, then stops."
-deny contains r if {
-	"lease" in needs
+deny.lease contains r if {
 	not _lease_known
 	r := reason.fixed(rego.metadata.chain())
 }
@@ -146,8 +137,7 @@ _lease_known if {
 #   code: guard.lease_ended
 #   message: "the attempt's lease has ended"
 #   remedy: "Stop. The task is tried again by another attempt."
-deny contains r if {
-	"lease" in needs
+deny.lease contains r if {
 	_lease_known
 	not input.attempt.lease.live
 	r := reason.fixed(rego.metadata.chain())
@@ -160,8 +150,7 @@ deny contains r if {
 #   code: unknown.task
 #   message: "the task as it stands in the backlog now is not known"
 #   remedy: "See the status of the target's mirror; ask again when it could be read."
-deny contains r if {
-	"task" in needs
+deny.task contains r if {
 	not _task_ok
 	r := reason.fixed(rego.metadata.chain())
 }
@@ -174,5 +163,5 @@ _task_ok if {
 # A mirror that is away stops no running work; only a delivery has to know.
 _task_ok if {
 	input.task_now.known == false
-	not "task_known" in needs
+	not needs.task_known
 }

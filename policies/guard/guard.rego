@@ -9,21 +9,26 @@ package leviathan.guard
 
 import rego.v1
 
+# reasons are what the facts say against the question: of those that its
+# action needs, and of the shape of the question itself.
+reasons := deny.shape | {r | some fact in needs; some r in deny[fact]}
+
 # needs are the facts that the action needs, by what each could get wrong. An action
 # that is not listed needs none: those that restrict must always be possible,
-# and an attempt must always be able to end.
+# and an attempt must always be able to end. grace, forge_now and task_known
+# are no facts: they say how strictly one is taken.
 needs := _needs[input.action] if not _plain_fetch
 
 default needs := set()
 
 _needs := {
-	"cycle.plan": {"config", "halt", "clock", "backlog", "target_policy", "forge"},
+	"cycle.plan": {"config", "halt", "clock", "backlog", "target_policy", "forge", "age"},
 	"attempt.start": {"config", "halt", "clock", "task"},
 	"agent.run": {"config", "halt", "clock", "task"},
-	"attempt.heartbeat": {"config_grace", "halt", "clock", "lease", "task"},
-	"repository.fetch": {"config_grace", "halt", "clock"},
+	"attempt.heartbeat": {"config", "grace", "halt", "clock", "lease", "task"},
+	"repository.fetch": {"config", "grace", "halt", "clock"},
 	"change.push": {"config", "halt", "clock", "lease", "task", "task_known", "target_policy"},
-	"pull_request.open": {"config", "halt", "clock", "lease", "task", "task_known", "forge_now"},
+	"pull_request.open": {"config", "halt", "clock", "lease", "task", "task_known", "forge", "age", "forge_now"},
 	"pull_request.annotate": {"config", "halt", "clock"},
 }
 
@@ -32,7 +37,3 @@ _plain_fetch if {
 	input.action == "repository.fetch"
 	input.subject.role in {"operator", "reader"}
 }
-
-_needs_config if "config" in needs
-
-_needs_config if "config_grace" in needs

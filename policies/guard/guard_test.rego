@@ -6,7 +6,7 @@ import data.leviathan.fixture_test as fixture
 import data.leviathan.guard
 
 _codes(question) := {r.code | some r in denied} if {
-	denied := guard.deny with input as question
+	denied := guard.reasons with input as question
 }
 
 _set(question, path, value) := _codes(fixture.set(question, path, value))
@@ -52,7 +52,7 @@ test_a_halt_is_denied_at_every_step if {
 }
 
 test_a_halt_says_why if {
-	some r in guard.deny with input as fixture.set(fixture.plan, "/halt/target", {"reason": "fire"})
+	some r in guard.reasons with input as fixture.set(fixture.plan, "/halt/target", {"reason": "fire"})
 	r == {
 		"code": "guard.halted",
 		"message": "an operator has halted this target: fire",
@@ -185,13 +185,13 @@ test_a_delivery_must_know_the_task_and_running_work_need_not if {
 }
 
 test_a_missing_field_is_named if {
-	some r in guard.deny with input as fixture.without(fixture.push, "/attempt/base_commit")
+	some r in guard.reasons with input as fixture.without(fixture.push, "/attempt/base_commit")
 	r.code == "unknown.field"
 	r.message == "attempt.base_commit is missing or is not of type string"
 }
 
 test_a_field_of_the_wrong_type_is_named if {
-	some r in guard.deny with input as fixture.set(fixture.run, "/config/values/verify", 7)
+	some r in guard.reasons with input as fixture.set(fixture.run, "/config/values/verify", 7)
 	r.message == "config.values.verify is missing or is not of type null or object"
 }
 
@@ -205,4 +205,18 @@ test_a_push_by_hand_needs_its_changes_and_no_push if {
 	question := object.union(fixture.without(fixture.push, "/push"), {"resource": {"properties": {"changes": fixture.push.changes}}})
 	_codes(question) == set()
 	"unknown.field" in _without(fixture.push, "/push")
+}
+
+test_a_field_that_a_question_is_asked_with_is_named_when_it_is_missing if {
+	every question, path in {
+		fixture.heartbeat: "/config/values/limits/lease_seconds",
+		fixture.start: "/task_now/task/ready",
+		fixture.push: "/push/ref",
+		fixture.open: "/attempt/deadline_us",
+		fixture.fetch: "/attempt/lease/live",
+	} {
+		some r in guard.reasons with input as fixture.without(question, path)
+		r.code == "unknown.field"
+		startswith(r.message, concat(".", split(trim_left(path, "/"), "/")))
+	}
 }

@@ -11,8 +11,7 @@ import data.leviathan.reason
 #   code: unknown.halt
 #   message: "whether an operator has halted this target is not known"
 #   remedy: "See the gateway's log."
-deny contains r if {
-	"halt" in needs
+deny.halt contains r if {
 	not _halt_known
 	r := reason.fixed(rego.metadata.chain())
 }
@@ -30,8 +29,7 @@ _halt_known if {
 #   code: guard.halted_all
 #   message: "an operator has halted all targets: {reason}"
 #   remedy: "leviathan resume, when the cause is gone."
-deny contains r if {
-	"halt" in needs
+deny.halt contains r if {
 	is_object(input.halt.all)
 	r := reason.of(rego.metadata.chain(), {"reason": reason.told(object.get(input.halt.all, "reason", ""))})
 }
@@ -43,8 +41,7 @@ deny contains r if {
 #   code: guard.halted
 #   message: "an operator has halted this target: {reason}"
 #   remedy: "leviathan resume --target, when the cause is gone."
-deny contains r if {
-	"halt" in needs
+deny.halt contains r if {
 	is_object(input.halt.target)
 	r := reason.of(rego.metadata.chain(), {"reason": reason.told(object.get(input.halt.target, "reason", ""))})
 }

@@ -13,7 +13,7 @@ import data.leviathan.reason
 #   code: unknown.field
 #   message: "{field} is missing or is not of type {types}"
 #   remedy: "The component that asks is older or newer than the policies; bring both to one release."
-deny contains r if {
+deny.shape contains r if {
 	some field, types in _faults
 	r := reason.of(rego.metadata.chain(), {"field": field, "types": concat(" or ", types)})
 }
@@ -21,9 +21,56 @@ deny contains r if {
 # _faults maps each faulty field to the types that it may have.
 _faults[concat(".", path)] := types if {
 	some group in _groups[input.action]
+	not _whole[group]
 	_applies(group)
 	some path, types in _fields[group]
 	not type_name(object.get(input, path, set())) in types
+}
+
+# _whole are groups without a fault: those that most questions have are looked
+# at field by field here, an expression each, before the table is walked to say
+# which field it is.
+_whole.subject if {
+	is_string(input.subject.type)
+	is_string(input.subject.id)
+	is_string(input.subject.role)
+	is_string(input.subject.attempt)
+	is_string(input.subject.target)
+	is_string(input.resource.type)
+	is_string(input.resource.id)
+}
+
+_whole.target if is_string(input.resource.properties.target)
+
+_whole.attempt if {
+	is_string(input.attempt.id)
+	is_string(input.attempt.target)
+	is_string(input.attempt.state)
+}
+
+_whole.task if {
+	is_string(input.attempt.task.scope)
+	is_array(input.attempt.task.allowed_paths)
+	is_array(input.attempt.task.dependencies)
+	is_array(input.attempt.task.verify)
+}
+
+_whole.task_now if {
+	is_boolean(input.task_now.task.ready)
+	is_string(input.task_now.task.status)
+	is_string(input.task_now.task.scope)
+	is_array(input.task_now.task.allowed_paths)
+	is_array(input.task_now.task.dependencies)
+	is_array(input.task_now.task.verify)
+}
+
+_whole.deadline if is_number(input.attempt.deadline_us)
+
+_whole.heartbeat_config if is_number(input.config.values.limits.lease_seconds)
+
+_whole.route if {
+	is_string(input.request.route)
+	is_string(input.request.method)
 }
 
 # What a fact says matters only when it is known; else its own rule denies.
@@ -52,14 +99,15 @@ reads(action) := {path | some group in _groups[action]; some path, _ in _fields[
 
 _fact_fields := {
 	"config": {["config", "state"], ["config", "values", "autonomy_enabled"]},
-	"config_grace": {["config", "state"], ["config", "values", "autonomy_enabled"]},
+	"grace": set(),
 	"halt": {["halt", "known"], ["halt", "all"], ["halt", "target"]},
 	"clock": {["time", "now_us"], ["time", "clock", "known"], ["time", "clock", "behind_seconds"]},
 	"lease": {["attempt", "lease", "known"], ["attempt", "lease", "live"]},
 	"task": {["task_now", "known"], ["task_now", "present"]},
 	"backlog": {["backlog"], ["mirror"], ["config", "values", "limits", "fact_max_age_seconds"]},
-	"forge": {["forge"], ["config", "values", "limits", "fact_max_age_seconds"]},
-	"forge_now": {["forge"]},
+	"forge": {["forge"]},
+	"age": set(),
+	"forge_now": set(),
 	"target_policy": {["target_policy"]},
 	"task_known": set(),
 }

@@ -32,7 +32,7 @@ decision := {
 
 # _against are all the reasons of all packages; a package that the action does
 # not concern has none.
-_against := ((access.deny | guard.deny) | (limits.deny | delivery.deny)) | (scope.reasons | delivery.problems)
+_against := ((access.deny | guard.reasons) | (limits.deny | delivery.deny)) | (scope.reasons | delivery.problems)
 
 # allow needs both: the word of the action's own package, and no reason against.
 default allow := false
@@ -47,20 +47,9 @@ _granted if {
 	schedule.allow
 }
 
-_granted if {
-	input.action in access.own_actions
-	access.allow
-}
+_granted if delivery.allow
 
-_granted if {
-	input.action in _delivery_actions
-	delivery.allow
-}
-
-_delivery_actions := {
-	"attempt.start", "agent.run", "attempt.heartbeat", "repository.fetch", "change.push", "attempt.evidence",
-	"artifact.put", "attempt.finish", "pull_request.open", "attempt.lost", "attempt.expire", "pull_request.annotate",
-}
+_granted if access.allow
 
 default _obligations := {}
 
@@ -68,7 +57,7 @@ _obligations := schedule.obligations if input.action == "cycle.plan"
 
 # What follows from an allowed action is not said of a denied one.
 _obligations := delivery.obligations if {
-	input.action in _delivery_actions
+	input.action != "cycle.plan"
 	_said
 }
 

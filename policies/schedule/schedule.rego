@@ -25,7 +25,7 @@ allow if {
 }
 
 # _against_all are the reasons that stop the whole cycle.
-_against_all := (access.deny | guard.deny) | limits.deny
+_against_all := (access.deny | guard.reasons) | limits.deny
 
 _tasks := input.backlog.tasks
 
