@@ -36,9 +36,11 @@ type Code struct {
 	Description string `json:"description"`
 	Message     string `json:"message"`
 	Remedy      string `json:"remedy"`
-	Package     string `json:"package"` // without "data."
-	File        string `json:"file"`
-	Line        int    `json:"line"` // of the rule
+	// Severity is of rules that check a repository: error, warning or note.
+	Severity string `json:"severity,omitempty"`
+	Package  string `json:"package"` // without "data."
+	File     string `json:"file"`
+	Line     int    `json:"line"` // of the rule
 }
 
 var codeForm = regexp.MustCompile(`^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$`)
@@ -98,6 +100,7 @@ func readCode(m *ast.Module, a *ast.Annotations, rule *ast.Rule) (Code, []gatewa
 		Description: strings.TrimSpace(a.Description),
 		Message:     text("message"),
 		Remedy:      text("remedy"),
+		Severity:    text("severity"),
 		Package:     strings.TrimPrefix(m.Package.Path.String(), "data."),
 		File:        rule.Location.File,
 		Line:        rule.Location.Row,

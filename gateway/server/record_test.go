@@ -28,7 +28,7 @@ func TestTheBodyOfADecisionIsCanonical(t *testing.T) {
 					t.Fatal(err)
 				}
 				d.input = append(d.input, made)
-				if len(made.JSON) <= inlineMax {
+				if len(made.JSON) <= journal.InlineMax {
 					want.Inline[part] = made.JSON
 				} else {
 					want.Parts[part] = made.Digest
@@ -36,7 +36,7 @@ func TestTheBodyOfADecisionIsCanonical(t *testing.T) {
 			}
 			d.InputDigest = d.input.Digest()
 			want.Decision.InputDigest = d.InputDigest
-			if len(d.result.JSON) <= inlineMax {
+			if len(d.result.JSON) <= journal.InlineMax {
 				want.Result = d.result.JSON
 			} else {
 				want.ResultDigest = journal.PartOf(d.result.JSON).Digest

@@ -1,0 +1,205 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+)
+
+// checksUnder is the package whose children are the checks; the rule deny of
+// each is its entrypoint.
+const checksUnder = "data.leviathan.invariants"
+
+// checkDeadline bounds one check: the facts of a large repository are large.
+const checkDeadline = 30 * time.Second
+
+// A Check is one package right under leviathan.invariants that denies. Its
+// texts are its package's METADATA.
+type Check struct {
+	Name        string
+	Title       string
+	Description string
+	// Needs names the parts of the input without any of which the check has
+	// nothing to look at (custom.needs).
+	Needs []string
+}
+
+// Checks are the invariant checks of one bundle, compiled and prepared. They
+// never change, and all methods are safe for concurrent use.
+type Checks struct {
+	digest, revision string
+	list             []Check
+	codes            []Code
+	queries          map[string]*Snapshot // of each its query alone
+}
+
+// A Source is a tree of policy files and the folder of the bundle at which it
+// is mounted.
+type Source struct {
+	At string
+	FS fs.FS
+}
+
+// LoadChecks loads the checks of a bundle that is put together from sources.
+// It needs no main.decision, so that a gate loads nothing but its own rules.
+// A bundle without a check is refused; every refusal is a *LoadError.
+func LoadChecks(ctx context.Context, opts Options, sources ...Source) (*Checks, error) {
+	var files []file
+	for _, source := range sources {
+		read, err := readFS(ctx, source.FS, opts)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range read {
+			files = append(files, file{name: path.Join(source.At, f.name), data: f.data})
+		}
+	}
+	c := collector{files: files}
+	files, err := c.finish()
+	if err != nil {
+		return nil, err
+	}
+	packed, err := pack(files)
+	if err != nil {
+		return nil, refuse(StepRead, "", err, "%v", err)
+	}
+	manifest, err := readManifest(files)
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{opts: opts, files: files, packed: packed, digest: digestOf(packed), revision: manifest.Revision}
+	if s.revision == "" {
+		s.revision = s.digest[len("sha256:"):][:12]
+	}
+	if s.modules, err = parse(slices.DeleteFunc(slices.Clone(files), func(f file) bool { return isTest(f.name) }), manifest); err != nil {
+		return nil, err
+	}
+	if s.codes, err = readCodes(s.modules); err != nil {
+		return nil, err
+	}
+	return s.Checks(ctx)
+}
+
+// Checks prepares the invariant checks that the bundle contains. It compiles
+// the bundle once more: call it once, and only where checks are asked for.
+func (s *Snapshot) Checks(ctx context.Context) (*Checks, error) {
+	manifest, err := readManifest(s.files)
+	if err != nil {
+		return nil, err
+	}
+	data, err := readData(s.files, manifest)
+	if err != nil {
+		return nil, err
+	}
+	live := liveModules(s.modules)
+	compiler, err := compile(live, data)
+	if err != nil {
+		return nil, err
+	}
+	store := newStore(data)
+	c := &Checks{digest: s.digest, revision: s.revision, codes: s.codes, list: findChecks(live), queries: map[string]*Snapshot{}}
+	for _, check := range c.list {
+		ref := checksUnder + "." + check.Name + "." + denyRule
+		query, err := rego.New(
+			rego.Query(resultVar+" = "+ref),
+			rego.Compiler(compiler),
+			rego.Store(store),
+			rego.StrictBuiltinErrors(true),
+			rego.GenerateJSON(func(term *ast.Term, _ *rego.EvalContext) (any, error) { return term.Value, nil }),
+		).PrepareForEval(ctx)
+		if err != nil {
+			return nil, refuse(StepEntrypoint, "", err, "prepare %s: %v", ref, err)
+		}
+		c.queries[check.Name] = &Snapshot{query: query}
+	}
+	if len(c.list) == 0 {
+		return nil, refuse(StepEntrypoint, "", nil, "no rules: no package under %s has the rule %s", checksUnder, denyRule)
+	}
+	return c, nil
+}
+
+// findChecks finds the packages with a rule deny right under checksUnder.
+func findChecks(modules map[string]*ast.Module) []Check {
+	under := ast.MustParseRef(checksUnder)
+	found := map[string]Check{}
+	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		m := modules[name]
+		if len(m.Package.Path) != len(under)+1 || !m.Package.Path.HasPrefix(under) {
+			continue
+		}
+		if slices.ContainsFunc(m.Rules, func(r *ast.Rule) bool { return ruleName(r) == denyRule }) {
+			last, _ := m.Package.Path[len(under)].Value.(ast.String)
+			if _, ok := found[string(last)]; !ok {
+				found[string(last)] = Check{Name: string(last)}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		m := modules[name]
+		last, _ := m.Package.Path[len(m.Package.Path)-1].Value.(ast.String)
+		check, ok := found[string(last)]
+		if !ok || len(m.Package.Path) != len(under)+1 || !m.Package.Path.HasPrefix(under) {
+			continue
+		}
+		for _, a := range m.Annotations {
+			if a.Scope != "package" {
+				continue
+			}
+			check.Title, check.Description = strings.TrimSpace(a.Title), strings.TrimSpace(a.Description)
+			needs, _ := a.Custom["needs"].([]any)
+			for _, need := range needs {
+				check.Needs = append(check.Needs, fmt.Sprint(need))
+			}
+			found[string(last)] = check
+		}
+	}
+	return slices.SortedFunc(maps.Values(found), func(a, b Check) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// List lists the checks by name.
+func (c *Checks) List() []Check { return slices.Clone(c.list) }
+
+// Codes lists the codes of all rules of the bundle, as Snapshot.Codes does.
+func (c *Checks) Codes() []Code { return slices.Clone(c.codes) }
+
+// Revision is the bundle's, as Snapshot.Revision has it.
+func (c *Checks) Revision() string { return c.revision }
+
+// Digest is the bundle's, as Snapshot.Digest has it.
+func (c *Checks) Digest() string { return c.digest }
+
+// Decide asks one check. It never fails, as Snapshot.Decide never does: what
+// goes wrong is a deny with a reason of the engine's own; see [Failures]. The
+// Result allows if the check found no error; its Obligations are an object
+// with the one key violations, a list of gateway.Violation, except for the
+// engine's own denials, whose Obligations are {}.
+func (c *Checks) Decide(ctx context.Context, name string, in Input) Result {
+	query := c.queries[name]
+	if query == nil {
+		return failed(CodeUndefined, fmt.Sprintf("there is no check %q", name))
+	}
+	if err := ctx.Err(); err != nil {
+		return interrupted(err)
+	}
+	object, err := in.object()
+	if err != nil {
+		return failed(CodeError, err.Error())
+	}
+	value, failure := query.evaluate(ctx, checkDeadline, object)
+	if failure != nil {
+		return *failure
+	}
+	result, err := readFindings(value)
+	if err != nil {
+		return failed(CodeResult, err.Error())
+	}
+	return result
+}

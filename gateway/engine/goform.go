@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// PartOf is NewPart for large values: it builds the engine's form from the Go
+// value itself and writes the JSON once, from that form. It takes strings,
+// booleans, integers, json.Number, slices, arrays, maps with string keys,
+// structs by their json tags, pointers and interfaces. Unlike encoding/json a
+// nil slice is [] and a nil map {}: a policy that iterates finds nothing
+// instead of the wrong type. Methods such as MarshalJSON are not called.
+func PartOf(name string, v any) (Part, error) {
+	if !partName.MatchString(name) {
+		return Part{}, fmt.Errorf("name input part %q: not lower_snake_case", name)
+	}
+	value, err := goForm{converter{keys: map[string]*ast.Term{}}}.value(reflect.ValueOf(v))
+	if err != nil {
+		return Part{}, fmt.Errorf("convert input part %s: %w", name, err)
+	}
+	raw, err := appendJSON(nil, value)
+	if err != nil {
+		return Part{}, fmt.Errorf("write input part %s: %w", name, err)
+	}
+	return Part{Name: name, JSON: raw, Digest: digestOf(raw), name: ast.StringTerm(name), value: ast.NewTerm(value)}, nil
+}
+
+// goForm converts Go values by reflection.
+type goForm struct{ converter }
+
+func (g goForm) value(v reflect.Value) (ast.Value, error) {
+	switch v.Kind() {
+	case reflect.Invalid:
+		return ast.NullValue, nil
+	case reflect.Interface, reflect.Pointer:
+		if v.IsNil() {
+			return ast.NullValue, nil
+		}
+		return g.value(v.Elem())
+	case reflect.String:
+		if v.Type() == reflect.TypeFor[json.Number]() {
+			s, err := canonicalNumber(v.String())
+			return ast.Number(s), err
+		}
+		return ast.String(strings.ToValidUTF8(v.String(), "\uFFFD")), nil
+	case reflect.Bool:
+		return ast.Boolean(v.Bool()), nil
+	case reflect.Int, reflect.Int64, reflect.Int32:
+		s, err := canonicalNumber(strconv.FormatInt(v.Int(), 10))
+		return ast.Number(s), err
+	case reflect.Slice, reflect.Array:
+		return g.list(v)
+	case reflect.Map:
+		return g.mapping(v)
+	case reflect.Struct:
+		return g.object(v)
+	default:
+		return nil, fmt.Errorf("%s is not a JSON value", v.Type())
+	}
+}
+
+// term is value as a term; small numbers share theirs.
+func (g goForm) term(v reflect.Value) (*ast.Term, error) {
+	if v.Kind() == reflect.Int {
+		return ast.InternedTerm(int(v.Int())), nil
+	}
+	value, err := g.value(v)
+	return ast.NewTerm(value), err
+}
+
+func (g goForm) list(v reflect.Value) (ast.Value, error) {
+	terms := make([]*ast.Term, v.Len())
+	for i := range terms {
+		var err error
+		if terms[i], err = g.term(v.Index(i)); err != nil {
+			return nil, err
+		}
+	}
+	return ast.NewArray(terms...), nil
+}
+
+func (g goForm) mapping(v reflect.Value) (ast.Value, error) {
+	if v.Type().Key().Kind() != reflect.String {
+		return nil, fmt.Errorf("%s has keys that are not strings", v.Type())
+	}
+	pairs := make([][2]*ast.Term, 0, v.Len())
+	for it := v.MapRange(); it.Next(); {
+		term, err := g.term(it.Value())
+		if err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, [2]*ast.Term{g.key(strings.ToValidUTF8(it.Key().String(), "\uFFFD")), term})
+	}
+	return ast.NewObject(pairs...), nil
+}
+
+func (g goForm) object(v reflect.Value) (ast.Value, error) {
+	fields := fieldsOf(v.Type())
+	pairs := make([][2]*ast.Term, 0, len(fields))
+	for _, f := range fields {
+		member := v.Field(f.index)
+		if f.omitEmpty && empty(member) {
+			continue
+		}
+		term, err := g.term(member)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+		pairs = append(pairs, [2]*ast.Term{g.key(f.name), term})
+	}
+	return ast.NewObject(pairs...), nil
+}
+
+// empty is what omitempty leaves out, as encoding/json has it.
+func empty(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Slice, reflect.Map, reflect.String, reflect.Array:
+		return v.Len() == 0
+	case reflect.Struct:
+		return false
+	default:
+		return v.IsZero()
+	}
+}
+
+type goField struct {
+	name      string
+	index     int
+	omitEmpty bool
+}
+
+// goFields remembers the fields of each type; it only ever grows by types of
+// this program.
+var goFields sync.Map
+
+func fieldsOf(t reflect.Type) []goField {
+	if known, ok := goFields.Load(t); ok {
+		return known.([]goField)
+	}
+	byName := map[string]goField{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !f.IsExported() || name == "-" {
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
+		byName[name] = goField{name, i, strings.Contains(options, "omitempty")}
+	}
+	fields := make([]goField, 0, len(byName))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		fields = append(fields, byName[name])
+	}
+	goFields.Store(t, fields)
+	return fields
+}
