@@ -67,13 +67,30 @@ func (j *Journal) list(ctx context.Context, what string, fn func(*conn) error) e
 	return nil
 }
 
-// Attempt is one attempt as of the last commit.
+// Attempt is one attempt as of the last commit. A live one of a target whose
+// State is known costs a look in memory.
 func (j *Journal) Attempt(ctx context.Context, id gateway.AttemptID) (a *Attempt, found bool, err error) {
+	if a = j.inMemory(id); a != nil {
+		return a, true, nil
+	}
 	err = j.list(ctx, "read attempt", func(db *conn) error {
 		a, err = loadAttempt(ctx, db, id)
 		return err
 	})
 	return a, a != nil, err
+}
+
+// inMemory finds a live attempt in the states of the last commit; nil says
+// nothing.
+func (j *Journal) inMemory(id gateway.AttemptID) *Attempt {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	for _, c := range j.states {
+		if a := c.state.Attempts[id]; a != nil {
+			return a
+		}
+	}
+	return nil
 }
 
 // LiveAttempts are the target's attempts that have not ended, all targets' for

@@ -140,34 +140,56 @@ func (s *Server) input(q *question, at gateway.Time, state *journal.State) (engi
 // targetParts adds what is known about the question's target and attempt.
 func (s *Server) targetParts(b *builder, q *question, at gateway.Time, state *journal.State) {
 	cfg := s.targets.Check(q.target)
-	b.shareMade(s.lookup(q.target).configPart(cfg, s.now()))
-	t := s.lookup(q.target)
-	now := s.now()
+	t, now := s.lookup(q.target), s.now()
 	seen := t.facts()
+	b.shareMade(t.configPart(cfg, now))
 	b.add("mirror", mirrorPart{Known: seen.mirrorErr == "" && !seen.mirrorAt.IsZero(), Reason: seen.mirrorErr, AgeSeconds: age(now, seen.mirrorAt)})
 	b.add("forge", forgePart{Known: seen.forgeErr == "" && !seen.forgeAt.IsZero(), Reason: seen.forgeErr, AgeSeconds: age(now, seen.forgeAt), Unlisted: seen.unlisted})
 	switch q.action {
 	case gateway.ActionCyclePlan:
 		b.share(seen.backlogPart)
 		b.share(seen.policyPart)
+		b.shareMade(t.statePart(q, at, state)) // which keeps it
 	case gateway.ActionChangePush, gateway.ActionAttemptStart, gateway.ActionAgentRun, gateway.ActionPullRequestOpen:
 		b.share(seen.policyPart)
+		fallthrough
+	default:
+		type madeOf struct {
+			seq   int64
+			today int
+		}
+		b.shareMade(t.memos.part(memoID{"state", string(q.taskID())}, madeOf{state.FactsSeq, state.Today(at)}, func() (engine.Part, error) {
+			return t.statePart(q, at, state)
+		}))
 	}
-	b.shareMade(t.statePart(q, at, state))
-	if q.attempt == nil {
-		return
+	if q.attempt != nil {
+		s.attemptParts(b, q, t, seen, cfg.Config, now)
 	}
-	a := *q.attempt
-	a.Lease = t.leases.part(q.attempt, now)
-	b.add("attempt", a)
-	task, present := seen.tasks[q.attempt.TaskID]
-	current := taskNowPart{Known: !seen.mirrorAt.IsZero(), Present: present}
-	if present {
-		current.Task = &task
+}
+
+// attemptParts adds the attempt, its task as it stands in the backlog now, and
+// its agent. An *Attempt and *facts are never changed: one pointer, one part.
+func (s *Server) attemptParts(b *builder, q *question, t *target, seen *facts, cfg *autonomy.Config, now time.Time) {
+	type madeOf struct {
+		attempt *journal.Attempt
+		lease   journal.Lease
 	}
-	b.add("task_now", current)
-	if q.action == gateway.ActionAgentRun && cfg.Config != nil {
-		_, known := cfg.Config.Agent(q.attempt.Agent)
+	lease := t.leases.part(q.attempt, now)
+	b.shareMade(t.memos.part(memoID{"attempt", string(q.attempt.ID)}, madeOf{q.attempt, lease}, func() (engine.Part, error) {
+		a := *q.attempt
+		a.Lease = lease
+		return engine.NewPart("attempt", a)
+	}))
+	b.shareMade(t.memos.part(memoID{"task_now", string(q.attempt.TaskID)}, seen, func() (engine.Part, error) {
+		task, present := seen.tasks[q.attempt.TaskID]
+		current := taskNowPart{Known: !seen.mirrorAt.IsZero(), Present: present}
+		if present {
+			current.Task = &task
+		}
+		return engine.NewPart("task_now", current)
+	}))
+	if q.action == gateway.ActionAgentRun && cfg != nil {
+		_, known := cfg.Agent(q.attempt.Agent)
 		b.add("agent", agentPart{Name: q.attempt.Agent, Known: known})
 	}
 }

@@ -36,6 +36,7 @@ type target struct {
 	seen   atomic.Pointer[facts]
 	states atomic.Pointer[stateParts]
 	config atomic.Pointer[configCache]
+	memos  memos
 }
 
 // facts is what was observed of a target, at one time; immutable. A failed
