@@ -169,14 +169,37 @@ type BundleActivated struct {
 	PolicyDigest string `json:"policy_digest"`
 	Source       string `json:"source"`
 	By           string `json:"by,omitempty"`
+	// Cause is start, reload or rollback.
+	Cause string `json:"cause,omitempty"`
+	// Accepted are the classes of flips that By took, knowing them.
+	Accepted []AcceptedFlips `json:"accepted,omitempty"`
+	// Steps are those of the gate that the bundle passed, in order.
+	Steps []GateStep `json:"steps,omitempty"`
 }
 
-// BundleRejected says that a policy was not taken, and why.
+// AcceptedFlips is a class of flips that somebody accepted, and why.
+type AcceptedFlips struct {
+	Class  string `json:"class"`
+	Reason string `json:"reason"`
+}
+
+// A GateStep is one step of the gate that a bundle passed.
+type GateStep struct {
+	Step    string  `json:"step"`
+	Seconds float64 `json:"seconds"`
+	Detail  string  `json:"detail,omitempty"`
+}
+
+// BundleRejected says that a policy was not taken, and why. Step is the one of
+// the gate that refused it, and Problems what it found.
 type BundleRejected struct {
 	Subject
-	Revision string `json:"revision"`
-	Source   string `json:"source"`
-	Reason   string `json:"reason"`
+	Revision     string               `json:"revision"`
+	Source       string               `json:"source"`
+	Reason       string               `json:"reason"`
+	Step         string               `json:"step,omitempty"`
+	PolicyDigest string               `json:"policy_digest,omitempty"`
+	Problems     []gateway.Diagnostic `json:"problems,omitempty"`
 }
 
 // CycleCompleted says how one cycle ended.

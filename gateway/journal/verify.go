@@ -24,6 +24,7 @@ type Report struct {
 	Root        [32]byte
 	Bodies      int64 // event and decision bodies that were checked
 	Parts       int64 // parts of decisions' inputs that were checked
+	Bundles     int64 // stored policy bundles that were checked
 	Checkpoints int64 // stored checkpoints that matched
 	// Kept is the size of the checkpoint that was given, 0 for none.
 	Kept    int64
@@ -244,24 +245,40 @@ func (v *verifier) end(ctx context.Context) error {
 	if n := r.int64(0); n != v.tiles {
 		return problem(v.tree.size+1, "there are %d tiles, which cover more than the %d records: the log was cut", n, v.tree.size)
 	}
-	return v.parts(ctx)
+	if err := v.parts(ctx); err != nil {
+		return err
+	}
+	return v.bundles(ctx)
 }
 
 // parts checks every blob against its digest; one that is gone was pruned.
 func (v *verifier) parts(ctx context.Context) error {
-	return v.db.query(ctx, `SELECT digest, bytes FROM blob`, nil, func(r row) error {
+	return v.stored(ctx, `SELECT digest, bytes FROM blob`, "blob", "a decision's input was changed", &v.report.Parts)
+}
+
+// bundles checks every stored policy against its digest.
+func (v *verifier) bundles(ctx context.Context) error {
+	_, found, err := v.db.one(ctx, `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'bundle'`)
+	if err != nil || !found { // a journal of an older release has none
+		return err
+	}
+	return v.stored(ctx, `SELECT digest, bytes FROM bundle`, "bundle", "a policy was changed", &v.report.Bundles)
+}
+
+func (v *verifier) stored(ctx context.Context, sql, noun, what string, count *int64) error {
+	return v.db.query(ctx, sql, nil, func(r row) error {
 		d, err := asDigest(r.bytes(0))
 		if err != nil {
-			return problem(0, "a blob: %v", err)
+			return problem(0, "a %s: %v", noun, err)
 		}
 		b, err := v.codec.unpack(r.bytes(1))
 		if err != nil {
-			return problem(0, "blob %s: %v", digestText(d), err)
+			return problem(0, "%s %s: %v", noun, digestText(d), err)
 		}
 		if sum(b) != d {
-			return problem(0, "blob %s is not what its digest says: a decision's input was changed", digestText(d))
+			return problem(0, "%s %s is not what its digest says: %s", noun, digestText(d), what)
 		}
-		v.report.Parts++
+		*count++
 		return nil
 	})
 }
