@@ -1,0 +1,48 @@
+package journal_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"leviathan/gateway"
+	"leviathan/gateway/journal"
+)
+
+func TestCursorsOnlyGoOn(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	j := open(t, dir, c)
+	appendAll(t, j, registered("a"), registered("b"), registered("c"))
+	if got, err := j.Cursor(t.Context(), "log"); err != nil || got != (journal.Cursor{}) {
+		t.Fatalf("a cursor that was never set: %+v, %v", got, err)
+	}
+	for _, s := range []struct {
+		name string
+		seq  int64
+		kind gateway.Kind
+	}{
+		{"log", 2, ""}, {"log", 2, ""}, {"log", 1, gateway.Conflict}, {"log", 4, gateway.Invalid}, {"other", 1, ""}, {"log", 3, ""},
+		{"log", -1, gateway.Invalid}, {"", 1, gateway.Invalid}, {"a\n", 1, gateway.Invalid},
+	} {
+		err := j.SetCursor(t.Context(), s.name, s.seq)
+		if (err == nil) != (s.kind == "") || err != nil && gateway.KindOf(err) != s.kind {
+			t.Errorf("set %q to %d: %v, want kind %q", s.name, s.seq, err, s.kind)
+		}
+		c.add(time.Second)
+	}
+	if j.Seq() != 3 {
+		t.Errorf("a cursor made a record: seq %d", j.Seq())
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.SetCursor(t.Context(), "log", 3); !errors.Is(err, journal.ErrNotRecorded) {
+		t.Errorf("set on a closed journal: %v", err)
+	}
+	j = open(t, dir, c)
+	want := journal.Cursor{Seq: 3, At: gateway.At(newClock().Now().Add(5 * time.Second))}
+	if got, err := j.Cursor(t.Context(), "log"); err != nil || got.Seq != want.Seq || !got.At.Equal(want.At.Time) {
+		t.Errorf("after a restart %+v, %v, want %+v", got, err, want)
+	}
+	verifyDir(t, j, dir)
+}
