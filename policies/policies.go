@@ -8,5 +8,5 @@ import "embed"
 // FS holds the bundle as it stands in this folder: the manifest, every policy
 // and every test. It is read-only and safe for concurrent use.
 //
-//go:embed .manifest all:*/*.rego
+//go:embed .manifest all:*/*.rego all:*/*/*.rego
 var FS embed.FS

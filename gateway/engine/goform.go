@@ -107,7 +107,7 @@ func (g goForm) object(v reflect.Value) (ast.Value, error) {
 	fields := fieldsOf(v.Type())
 	pairs := make([][2]*ast.Term, 0, len(fields))
 	for _, f := range fields {
-		member := v.Field(f.index)
+		member := v.FieldByIndex(f.index)
 		if f.omitEmpty && empty(member) {
 			continue
 		}
@@ -134,7 +134,7 @@ func empty(v reflect.Value) bool {
 
 type goField struct {
 	name      string
-	index     int
+	index     []int
 	omitEmpty bool
 }
 
@@ -147,16 +147,15 @@ func fieldsOf(t reflect.Type) []goField {
 		return known.([]goField)
 	}
 	byName := map[string]goField{}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range reflect.VisibleFields(t) {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if !f.IsExported() || name == "-" {
-			continue
+		if !f.IsExported() || name == "-" || f.Anonymous {
+			continue // what an embedded struct has is visible by itself
 		}
 		if name == "" {
 			name = f.Name
 		}
-		byName[name] = goField{name, i, strings.Contains(options, "omitempty")}
+		byName[name] = goField{name, f.Index, strings.Contains(options, "omitempty")}
 	}
 	fields := make([]goField, 0, len(byName))
 	for _, name := range slices.Sorted(maps.Keys(byName)) {

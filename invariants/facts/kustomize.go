@@ -1,0 +1,230 @@
+package facts
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resmap"
+)
+
+// kustomizationNames are the files that make a folder a kustomization.
+var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
+
+// render renders every kustomization of the tree.
+func (t *tree) render(ctx context.Context, sources map[string]*source) {
+	plan := kustomizations(t, sources)
+	included := map[string]bool{}
+	for _, k := range plan {
+		for _, dir := range k.includes {
+			included[dir] = true
+		}
+	}
+	var lock sync.Mutex
+	var wg sync.WaitGroup
+	turns := make(chan struct{}, 2)
+	for dir, k := range plan {
+		overlay := &Overlay{File: k.file, Base: included[dir]}
+		t.facts.Rendered[dir] = overlay
+		if k.kind == "Component" || ctx.Err() != nil {
+			continue // a component has no resources of its own
+		}
+		if blocked := blocked(plan, dir, nil); blocked != nil {
+			lock.Lock()
+			t.facts.Problems = append(t.facts.Problems, blocked...)
+			lock.Unlock()
+			continue
+		}
+		wg.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			view := &treeFS{root: t.root, limit: t.opts.MaxFileBytes, reads: map[string]bool{}}
+			resources, err := runKustomize(view, dir)
+			lock.Lock()
+			defer lock.Unlock()
+			overlay.Reads = sortedKeys(view.reads)
+			if err != nil {
+				t.facts.Problems = append(t.facts.Problems, Problem{Place{k.file, 1, 1}, "kustomize_failed", "kustomize cannot render this: " + err.Error()})
+				return
+			}
+			overlay.OK = true
+			t.rendered(dir, overlay, resources)
+		})
+	}
+	wg.Wait()
+}
+
+// rendered makes the facts of one rendered kustomization.
+func (t *tree) rendered(dir string, overlay *Overlay, resources []resource) {
+	f := t.facts
+	byName := map[string]*Document{}
+	for _, id := range sortedKeys(f.Documents) {
+		d := f.Documents[id]
+		if d.Kind != "" && d.Within == nil && slices.Contains(overlay.Reads, d.File) {
+			byName[d.Kind+"/"+d.Name] = d
+		}
+	}
+	for i := range resources {
+		r := &resources[i]
+		r.file, r.origin = overlay.File, byName[r.Document]
+		if r.Document = ""; r.origin != nil {
+			r.Document = r.origin.ID
+		}
+		overlay.Documents = append(overlay.Documents, r.Resource)
+	}
+	f.Workloads[dir] = workloads(dir, resources)
+	f.RBAC[dir] = grants(resources)
+}
+
+// runKustomize renders a folder. The resources' Document is Kind/name before
+// kustomize changed it.
+func runKustomize(view *treeFS, dir string) (out []resource, err error) {
+	defer func() {
+		if r := recover(); r != nil { // a fault of the library is this kustomization's
+			err = fmt.Errorf("kustomize panicked: %v", r)
+		}
+	}()
+	options := krusty.MakeDefaultOptions()
+	var result resmap.ResMap
+	if result, err = krusty.MakeKustomizer(options).Run(view, path.Join("/", dir)); err != nil {
+		return nil, err
+	}
+	for _, r := range result.Resources() {
+		raw, err := r.MarshalJSON()
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", r.CurId(), err)
+		}
+		decoder := json.NewDecoder(strings.NewReader(string(raw)))
+		decoder.UseNumber()
+		var value any
+		if err := decoder.Decode(&value); err != nil {
+			return nil, fmt.Errorf("read %s: %w", r.CurId(), err)
+		}
+		out = append(out, resource{Resource: Resource{Document: r.OrgId().Kind + "/" + r.OrgId().Name, Kind: r.GetKind(),
+			APIVersion: textAt(value, "apiVersion"), Name: r.GetName(), Namespace: textAt(value, "metadata", "namespace"), Value: value}})
+	}
+	return out, nil
+}
+
+// A kustomization is what a kustomization file says about other files.
+type kustomization struct {
+	file, kind string
+	includes   []string  // folders of other kustomizations
+	problems   []Problem // why it is not rendered
+}
+
+// kustomizations finds them all and looks at every path that they name, so
+// that nothing outside of the tree, and no address, ever reaches kustomize.
+func kustomizations(t *tree, sources map[string]*source) map[string]*kustomization {
+	found := map[string]*kustomization{}
+	for _, file := range sortedKeys(sources) {
+		if !slices.Contains(kustomizationNames, path.Base(file)) {
+			continue
+		}
+		dir := path.Dir(file)
+		k := &kustomization{file: file, kind: "Kustomization"}
+		found[dir] = k
+		if len(sources[file].documents) != 1 {
+			k.problem(Place{file, 1, 1}, "kustomize_failed", "a kustomization file is exactly one document that can be read")
+			continue
+		}
+		d := sources[file].documents[0]
+		if kind := textAt(d.Value, "kind"); kind != "" {
+			k.kind = kind
+		}
+		for _, field := range []string{"resources", "bases", "components"} {
+			for i, entry := range list(d.Value, field) {
+				k.path(t, d, dir, fmt.Sprintf("/%s/%d", field, i), entry, true)
+			}
+		}
+		for _, field := range []string{"crds", "configurations", "generators", "transformers", "validators", "patchesStrategicMerge"} {
+			for i, entry := range list(d.Value, field) {
+				k.path(t, d, dir, fmt.Sprintf("/%s/%d", field, i), entry, false)
+			}
+		}
+		for _, field := range []string{"patches", "patchesJson6902", "replacements"} {
+			for i, entry := range list(d.Value, field) {
+				k.path(t, d, dir, fmt.Sprintf("/%s/%d/path", field, i), find(entry, "path"), false)
+			}
+		}
+		for _, field := range []string{"configMapGenerator", "secretGenerator"} {
+			for i, entry := range list(d.Value, field) {
+				k.generator(t, d, dir, "/"+field+"/"+strconv.Itoa(i), entry)
+			}
+		}
+		k.path(t, d, dir, "/openapi/path", find(d.Value, "openapi", "path"), false)
+		for _, field := range []string{"helmCharts", "helmChartInflationGenerator", "helmGlobals"} {
+			if find(d.Value, field) != nil {
+				k.problem(d.place("/"+field), "kustomize_remote", field+" needs the helm program and charts from elsewhere; render it before and commit the result")
+			}
+		}
+	}
+	return found
+}
+
+func (k *kustomization) problem(at Place, code, message string) {
+	k.problems = append(k.problems, Problem{at, code, message})
+}
+
+func (k *kustomization) generator(t *tree, d *Document, dir, pointer string, entry any) {
+	for _, field := range []string{"files", "envs"} {
+		for i, item := range list(entry, field) {
+			name, _ := item.(string)
+			if _, after, ok := strings.Cut(name, "="); ok && field == "files" {
+				name = after
+			}
+			k.path(t, d, dir, fmt.Sprintf("%s/%s/%d", pointer, field, i), name, false)
+		}
+	}
+	k.path(t, d, dir, pointer+"/env", find(entry, "env"), false)
+}
+
+// path checks one path that a kustomization names. A text of several lines is
+// an inline patch or an inline resource.
+func (k *kustomization) path(t *tree, d *Document, dir, pointer string, value any, folder bool) {
+	name, ok := value.(string)
+	if !ok || name == "" || strings.Contains(name, "\n") {
+		return
+	}
+	at := d.place(pointer)
+	if strings.Contains(name, "://") || strings.HasPrefix(name, "git@") || strings.HasPrefix(name, "git::") {
+		k.problem(at, "kustomize_remote", fmt.Sprintf("%s is not a file of this tree; commit a copy and name that", name))
+		return
+	}
+	clean := path.Join(dir, name)
+	if path.IsAbs(name) || clean == ".." || strings.HasPrefix(clean, "../") {
+		k.problem(at, "kustomize_outside", name+" points outside of the tree")
+		return
+	}
+	info, err := t.root.Stat(clean)
+	if err != nil {
+		k.problem(at, "kustomize_failed", fmt.Sprintf("%s names %s, which is not in the tree: %s", k.file, name, reason(err)))
+		return
+	}
+	if folder && info.IsDir() {
+		k.includes = append(k.includes, clean)
+	}
+}
+
+// blocked are the problems that keep a kustomization, or one that it
+// includes, from being rendered.
+func blocked(plan map[string]*kustomization, dir string, above []string) (problems []Problem) {
+	k := plan[dir]
+	if k == nil {
+		return nil // kustomize itself says that there is none
+	}
+	problems = slices.Clone(k.problems)
+	if slices.Contains(above, dir) {
+		return append(problems, Problem{Place{k.file, 1, 1}, "kustomize_failed", "the kustomization includes itself: " + strings.Join(append(above, dir), " → ")})
+	}
+	for _, next := range k.includes {
+		problems = append(problems, blocked(plan, next, append(slices.Clip(above), dir))...)
+	}
+	return problems
+}

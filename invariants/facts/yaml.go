@@ -1,0 +1,357 @@
+package facts
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Bounds of one document. Aliases multiply what they refer to, so that a file
+// of a kilobyte may mean billions of nodes.
+const (
+	maxNodes     = 200_000
+	maxYAMLDepth = 100
+)
+
+// A source is a parsed YAML file.
+type source struct {
+	file      string
+	lines     []string
+	documents []*Document
+	nodes     map[string]*yaml.Node // root of each document, by id
+	problems  []Problem
+}
+
+// parseYAML parses every document of a file, each by itself: one that is
+// broken does not hide the others.
+func parseYAML(file string, data []byte) *source {
+	s := &source{file: file, lines: strings.Split(string(data), "\n"), nodes: map[string]*yaml.Node{}}
+	for _, piece := range splitDocuments(s.lines, file+"#") {
+		s.document(piece)
+	}
+	return s
+}
+
+// A piece is the text of one document and what it must be moved by.
+type piece struct {
+	id     string
+	text   string
+	move   placing
+	within *Within
+}
+
+// A placing tells where a place of a piece is in its file.
+type placing struct {
+	line   int  // added to a line
+	column int  // added to a column
+	fixed  bool // every node is at line, column: the text was folded or quoted
+}
+
+func (p placing) at(line, column int) [2]int {
+	if p.fixed {
+		return [2]int{p.line, p.column}
+	}
+	return [2]int{line + p.line, column + p.column}
+}
+
+// splitDocuments cuts lines at the marks between documents. Text that has no
+// document is left out; the numbers of the ids count what is left.
+func splitDocuments(lines []string, prefix string) (pieces []piece) {
+	add := func(from, to int) {
+		for _, line := range lines[from:to] {
+			if trimmed := strings.TrimSpace(line); trimmed != "" && trimmed[0] != '#' && trimmed != "---" && trimmed != "..." {
+				text := strings.Join(lines[from:to], "\n")
+				pieces = append(pieces, piece{id: prefix + strconv.Itoa(len(pieces)), text: text, move: placing{line: from}})
+				return
+			}
+		}
+	}
+	start := 0
+	for i, line := range lines {
+		mark := strings.TrimRight(line, " \t\r")
+		switch {
+		case mark == "---" || strings.HasPrefix(line, "--- "):
+			if i > start && !onlyDirectives(lines[start:i]) {
+				add(start, i)
+				start = i
+			}
+		case mark == "...":
+			add(start, i)
+			start = i + 1
+		}
+	}
+	add(start, len(lines))
+	return pieces
+}
+
+// onlyDirectives reports whether the lines are a prologue of the document
+// that follows.
+func onlyDirectives(lines []string) bool {
+	found := false
+	for _, line := range lines {
+		if trimmed := strings.TrimSpace(line); trimmed != "" && trimmed[0] != '#' && trimmed[0] != '%' {
+			return false
+		}
+		found = found || strings.HasPrefix(line, "%")
+	}
+	return found
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// document parses one piece.
+func (s *source) document(p piece) {
+	var root yaml.Node
+	if err := unmarshalNode(p.text, &root); err != nil {
+		line, message := 1, err.Error()
+		if m := yamlLine.FindStringSubmatch(message); m != nil {
+			message = m[2]
+			if n, err := strconv.Atoi(m[1]); err == nil {
+				line = n
+			}
+		}
+		s.problemAt(p.move.at(line, 1), "yaml_syntax", "not YAML that can be read: "+message)
+		return
+	}
+	if len(root.Content) == 0 {
+		return
+	}
+	c := nodeConverter{source: s, move: p.move, at: map[string][2]int{}}
+	value := c.value(root.Content[0], "", nil, 0)
+	if c.stopped {
+		return
+	}
+	at := p.move.at(root.Content[0].Line, root.Content[0].Column)
+	d := &Document{ID: p.id, File: s.file, Line: at[0], Column: at[1], Value: value, At: c.at, Within: p.within}
+	d.identify()
+	s.documents, s.nodes[d.ID] = append(s.documents, d), root.Content[0]
+	if d.Kind == "ConfigMap" && p.within == nil {
+		s.embedded(d, root.Content[0])
+	}
+}
+
+// unmarshalNode keeps the parser's own faults from ending the process.
+func unmarshalNode(text string, into *yaml.Node) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("yaml: %v", r)
+		}
+	}()
+	return yaml.Unmarshal([]byte(text), into)
+}
+
+func (s *source) problemAt(at [2]int, code, message string) {
+	s.problems = append(s.problems, Problem{Place{s.file, max(1, at[0]), max(1, at[1])}, code, message})
+}
+
+// identify takes kind, name and namespace from the value.
+func (d *Document) identify() {
+	d.Kind, d.APIVersion = textAt(d.Value, "kind"), textAt(d.Value, "apiVersion")
+	if d.APIVersion == "" {
+		d.Kind = ""
+	}
+	d.Name, d.Namespace = textAt(d.Value, "metadata", "name"), textAt(d.Value, "metadata", "namespace")
+}
+
+// embedded parses the values of a ConfigMap's data that are files of YAML.
+func (s *source) embedded(d *Document, root *yaml.Node) {
+	data := member(root, "data")
+	if data == nil || data.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(data.Content); i += 2 {
+		key, value := data.Content[i].Value, data.Content[i+1]
+		if !strings.HasSuffix(key, ".yaml") && !strings.HasSuffix(key, ".yml") || value.Kind != yaml.ScalarNode {
+			continue
+		}
+		pointer := "/data/" + escape(key)
+		move := s.inside(value, d.At[pointer])
+		for n, p := range splitDocuments(strings.Split(value.Value, "\n"), "") {
+			p.id = d.ID + pointer
+			if n > 0 {
+				p.id += "#" + strconv.Itoa(n)
+			}
+			if p.within = (&Within{Document: d.ID, Pointer: pointer, Key: key}); move.fixed {
+				p.move = move
+			} else {
+				p.move = placing{line: p.move.line + move.line, column: move.column}
+			}
+			s.document(p)
+		}
+	}
+}
+
+// inside is where the text of a scalar stands in the file. Only a literal
+// block keeps its lines; what is folded or quoted is all at its key.
+func (s *source) inside(n *yaml.Node, key [2]int) placing {
+	if n.Style&yaml.LiteralStyle == 0 {
+		return placing{line: key[0], column: key[1], fixed: true}
+	}
+	for i, line := range strings.Split(n.Value, "\n") {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		if at := key[0] + i; at < len(s.lines) {
+			return placing{line: key[0], column: max(0, strings.Index(s.lines[at], line))}
+		}
+	}
+	return placing{line: key[0]}
+}
+
+// member is the value of a mapping's key.
+func member(n *yaml.Node, key string) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// A nodeConverter makes JSON of one document.
+type nodeConverter struct {
+	source  *source
+	move    placing
+	at      map[string][2]int
+	nodes   int
+	stopped bool
+}
+
+func (c *nodeConverter) stop(at [2]int, code, message string) any {
+	if !c.stopped {
+		c.stopped = true
+		c.source.problemAt(at, code, message)
+	}
+	return nil
+}
+
+// value converts a node. Everything below an alias is at the alias's place.
+func (c *nodeConverter) value(n *yaml.Node, pointer string, alias *[2]int, depth int) any {
+	at := c.move.at(n.Line, n.Column)
+	if alias != nil {
+		at = *alias
+	}
+	c.nodes++
+	switch {
+	case c.stopped:
+		return nil
+	case c.nodes > maxNodes:
+		return c.stop(at, "yaml_aliases", fmt.Sprintf("the document has more than %d nodes when its aliases are resolved", maxNodes))
+	case depth > maxYAMLDepth && alias != nil:
+		return c.stop(at, "yaml_aliases", "an alias leads into itself, or too deep")
+	case depth > maxYAMLDepth:
+		return c.stop(at, "yaml_depth", fmt.Sprintf("nested deeper than %d levels", maxYAMLDepth))
+	}
+	if _, ok := c.at[pointer]; !ok {
+		c.at[pointer] = at
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		return c.value(n.Alias, pointer, &at, depth+1)
+	case yaml.SequenceNode:
+		list := make([]any, len(n.Content))
+		for i, item := range n.Content {
+			list[i] = c.value(item, pointer+"/"+strconv.Itoa(i), alias, depth+1)
+		}
+		return list
+	case yaml.MappingNode:
+		return c.mapping(n, pointer, alias, depth)
+	default:
+		return scalar(n)
+	}
+}
+
+func (c *nodeConverter) mapping(n *yaml.Node, pointer string, alias *[2]int, depth int) any {
+	out := make(map[string]any, len(n.Content)/2)
+	var merges []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.ShortTag() == "!!merge" {
+			merges = append(merges, value)
+			continue
+		}
+		at := c.move.at(key.Line, key.Column)
+		if alias != nil {
+			at = *alias
+		}
+		name := key.Value
+		if key.Kind != yaml.ScalarNode {
+			c.source.problemAt(at, "yaml_syntax", "a key that is a mapping, a list or an alias has no JSON form; it is left out")
+			continue
+		}
+		if _, ok := out[name]; ok {
+			c.source.problemAt(at, "yaml_duplicate_key", fmt.Sprintf("the key %q stands twice in one mapping; what counts depends on who reads it", name))
+			continue
+		}
+		below := pointer + "/" + escape(name)
+		c.at[below] = at
+		out[name] = c.value(value, below, alias, depth+1)
+	}
+	for _, m := range merges {
+		c.merge(out, m, pointer, alias, depth)
+	}
+	return out
+}
+
+// merge adds the members of merged mappings that the mapping lacks.
+func (c *nodeConverter) merge(out map[string]any, n *yaml.Node, pointer string, alias *[2]int, depth int) {
+	at := c.move.at(n.Line, n.Column)
+	if alias == nil {
+		alias = &at
+	}
+	if depth > maxYAMLDepth {
+		c.stop(at, "yaml_aliases", "a merge key leads into itself, or too deep")
+		return
+	}
+	switch {
+	case c.stopped:
+	case n.Kind == yaml.AliasNode:
+		c.merge(out, n.Alias, pointer, alias, depth+1)
+	case n.Kind == yaml.SequenceNode:
+		for _, item := range n.Content {
+			c.merge(out, item, pointer, alias, depth+1)
+		}
+	case n.Kind == yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			if key.ShortTag() == "!!merge" {
+				c.merge(out, n.Content[i+1], pointer, alias, depth+1)
+				continue
+			}
+			if _, ok := out[key.Value]; !ok && key.Kind == yaml.ScalarNode {
+				out[key.Value] = c.value(n.Content[i+1], pointer+"/"+escape(key.Value), alias, depth+1)
+			}
+		}
+	}
+}
+
+// scalar is a scalar's value by YAML 1.2's core schema.
+func scalar(n *yaml.Node) any {
+	switch n.ShortTag() {
+	case "!!null":
+		return nil
+	case "!!bool":
+		return strings.EqualFold(n.Value, "true")
+	case "!!int":
+		text := strings.ReplaceAll(n.Value, "_", "")
+		if i, err := strconv.ParseInt(text, 0, 64); err == nil {
+			return json.Number(strconv.FormatInt(i, 10))
+		}
+		if f, err := strconv.ParseFloat(text, 64); err == nil && !math.IsInf(f, 0) {
+			return json.Number(strconv.FormatFloat(f, 'g', -1, 64))
+		}
+	case "!!float":
+		if f, err := strconv.ParseFloat(strings.ReplaceAll(n.Value, "_", ""), 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
+			return json.Number(strconv.FormatFloat(f, 'g', -1, 64))
+		}
+	}
+	return n.Value
+}
