@@ -79,6 +79,7 @@ type DecisionItem struct {
 	PolicyDigest string          `json:"policy_digest"`
 	InputDigest  string          `json:"input_digest"`
 	DryRun       bool            `json:"dry_run"`
+	Masked       bool            `json:"masked,omitempty"` // a mask took parts of it before it was recorded
 	Target       TargetID        `json:"target,omitempty"`
 	TaskID       TaskID          `json:"task_id,omitempty"`
 	AttemptID    AttemptID       `json:"attempt_id,omitempty"`

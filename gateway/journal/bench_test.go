@@ -61,3 +61,44 @@ func BenchmarkCommitDecision(b *testing.B) {
 		})
 	}
 }
+
+// filled is an open journal of n decisions over small inputs, some parts of
+// which are large and shared.
+func filled(b *testing.B, n int) (*journal.Journal, string) {
+	dir := b.TempDir()
+	j := open(b, dir, newClock())
+	backlog := large("backlog")
+	for done := 0; done < n; done += 500 {
+		commit(b, j, func(tx *journal.Tx) error {
+			for i := done; i < min(done+500, n); i++ {
+				r := asked(b, journal.Record{Type: "cycle.plan", Target: "demo", Decision: &journal.DecisionIndex{
+					Revision: "r1", PolicyDigest: journal.PartOf(nil).Digest, Codes: []string{"limits.open_prs"}, AskedBy: "scheduler"}},
+					journal.DecisionHead{InputDigest: journal.PartOf(fmt.Append(nil, i)).Digest}, `{"allow":false,"obligations":{},"reasons":[{"code":"limits.open_prs"}]}`,
+					map[string]string{"backlog": backlog, "subject": `{"id":"scheduler","type":"component"}`, "clock": fmt.Sprintf(`{"now_us":%d}`, i),
+						"config": `{"autonomy":{"enabled":true},"limits":{"max_open_prs":1}}`, "state": `{"open":1,"in_flight":0,"live":0}`})
+				if _, err := tx.Append(r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return j, dir
+}
+
+func BenchmarkEachDecision(b *testing.B) {
+	const n = 50_000
+	j, _ := filled(b, n)
+	b.ReportAllocs()
+	for b.Loop() {
+		seen := 0
+		err := j.EachDecision(context.Background(), journal.DecisionRange{}, func(d journal.StoredDecision) error {
+			seen++
+			return nil
+		})
+		if err != nil || seen != n {
+			b.Fatalf("%d decisions, %v", seen, err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "decisions/s")
+}

@@ -33,9 +33,20 @@ func NewBody(head DecisionHead, input []NamedPart, result []byte) (json.RawMessa
 	if err != nil {
 		return nil, nil, fmt.Errorf("write the reasons of a decision: %w", err)
 	}
+	var mask [2]string // before and after inline, in the order of the names
+	if len(head.Erased) > 0 {
+		erased, err := Canonical(head.Erased)
+		if err != nil {
+			return nil, nil, fmt.Errorf("write what was erased from a decision: %w", err)
+		}
+		mask[0] = `"erased":` + string(erased) + `,`
+	}
+	if head.Masked {
+		mask[1] = `"masked":true,`
+	}
 	sorted := slices.SortedFunc(slices.Values(input), func(a, b NamedPart) int { return strings.Compare(a.Name, b.Name) })
-	b := fmt.Appendf(make([]byte, 0, 4<<10), `{"decision":{"evaluated_at":"%s","input_digest":"%s","reasons":%s},"inline":{`,
-		head.EvaluatedAt, head.InputDigest, texts)
+	b := fmt.Appendf(make([]byte, 0, 4<<10), `{"decision":{"evaluated_at":"%s","input_digest":"%s","reasons":%s},%s"inline":{`,
+		head.EvaluatedAt, head.InputDigest, texts, mask[0])
 	digests := []byte{}
 	var parts []Part
 	for _, part := range sorted {
@@ -46,7 +57,8 @@ func NewBody(head DecisionHead, input []NamedPart, result []byte) (json.RawMessa
 		digests = append(appendMember(digests, part.Name), `"`+part.Digest+`"`...)
 		parts = append(parts, part.Part)
 	}
-	b = append(append(append(b, `},"parts":{`...), digests...), '}')
+	b = append(append(append(append(b, `},`...), mask[1]...), `"parts":{`...), digests...)
+	b = append(b, '}')
 	if len(result) <= InlineMax {
 		b = append(append(b, `,"result":`...), result...)
 	} else {

@@ -172,6 +172,9 @@ func (d *DecisionIndex) append(b []byte) []byte {
 		b = appendText(b, c)
 	}
 	b = strconv.AppendBool(append(b, `],"dry_run":`...), d.DryRun)
+	if d.Masked { // records of a release that masked nothing read the same
+		b = append(b, `,"masked":true`...)
+	}
 	b = appendText(append(b, `,"policy_digest":`...), d.PolicyDigest)
 	b = appendText(append(b, `,"revision":`...), d.Revision)
 	return append(b, '}')

@@ -7,23 +7,17 @@ import (
 	"leviathan/gateway"
 )
 
-// A Cursor is how far a consumer of the log has come: it has dealt with every
-// record up to Seq, and said so at At. The zero Cursor has dealt with none.
-type Cursor struct {
-	Seq int64
-	At  gateway.Time
-}
-
-// Cursor is the named consumer's cursor, the zero one when it never set any.
-func (j *Journal) Cursor(ctx context.Context, name string) (c Cursor, err error) {
+// Cursor is the last record that the named consumer of the log has dealt with,
+// 0 when it never set any.
+func (j *Journal) Cursor(ctx context.Context, name string) (seq int64, err error) {
 	err = j.list(ctx, "read cursor", func(db *conn) error {
-		r, found, err := db.one(ctx, `SELECT seq, at FROM cursor WHERE name = ?`, name)
+		r, found, err := db.one(ctx, `SELECT seq FROM cursor WHERE name = ?`, name)
 		if found {
-			c = Cursor{Seq: r.int64(0), At: r.time(1)}
+			seq = r.int64(0)
 		}
 		return err
 	})
-	return c, err
+	return seq, err
 }
 
 // SetCursor moves the named consumer's cursor to seq, durably and without a

@@ -46,7 +46,8 @@ func Plans() []Plan {
 	for name, f := range map[string]DecisionFilter{
 		"decisions": {}, "decisions by action": {Action: "x"}, "denials": {Outcome: "deny"}, "decisions by code": {Code: "x"},
 		"decisions of target": {Target: "a"}, "decisions of task": {Task: "t"}, "decisions of attempt": {Attempt: "a"},
-		"decisions by revision": {Revision: "r"}, "decisions in time": {Since: at, Until: at}, "denials of target": {Outcome: "deny", Target: "a"},
+		"allowed": {Outcome: "allow"}, "allowed by action": {Outcome: "allow", Action: "x"}, "masked": {Masked: true}, "masked of target": {Masked: true, Target: "a"},
+		"by code of target": {Code: "x", Target: "a"}, "of task in time": {Task: "t", Since: at}, "decisions by revision": {Revision: "r"}, "decisions in time": {Since: at, Until: at}, "denials of target": {Outcome: "deny", Target: "a"},
 	} {
 		sql, args, err := sqlDecisions(f, 1, noBound, 10)
 		if err != nil {
@@ -58,6 +59,16 @@ func Plans() []Plan {
 		sql, args := liveAttempts(gateway.TargetID(target))
 		add(name, sql, args)
 	}
+	for name, r := range map[string]DecisionRange{"replay": {}, "replay of target": {Target: "a", Since: at}, "replay of action": {Action: "x"}} {
+		sql, args := sqlEachDecision(r, 0, 10)
+		add(name, sql, args)
+	}
+	add("each attempt", sqlEachAttempt, []any{"", 10})
+	add("codes", sqlCodes, nil)
+	add("count of code", sqlCount, []any{"x", 1})
+	add("count of code by time", sqlCountByTime, []any{"x", at})
+	add("masked decisions", sqlMasked, nil)
+	add("activations", sqlActivations, []any{"bundle.activated", 10})
 	add("intents", sqlIntents, nil)
 	add("pull requests", sqlPulls, []any{"a", noBound, "", 10})
 	add("open pull requests", selectPull+`WHERE target = ? AND open = 1 ORDER BY intended_us, attempt`, []any{"a"})

@@ -121,14 +121,14 @@ func with[P any](raw json.RawMessage, c *columns, fold func(*columns, *P) error)
 
 // decision indexes a decision.
 func (f *folder) decision(c *columns, d *DecisionIndex) error {
-	err := f.db.exec(`INSERT INTO decision (seq, action, allow, dry_run, target, task, attempt, revision, policy_digest, asked_by)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.Seq, c.Type, d.Allow, d.DryRun, c.Target, c.Task, c.Attempt, d.Revision, d.PolicyDigest, d.AskedBy)
+	err := f.db.exec(`INSERT INTO decision (seq, action, allow, dry_run, target, task, attempt, revision, policy_digest, asked_by, masked)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.Seq, c.Type, d.Allow, d.DryRun, c.Target, c.Task, c.Attempt, d.Revision, d.PolicyDigest, d.AskedBy, d.Masked)
 	if err != nil {
 		return err
 	}
 	for _, code := range sorted(d.Codes) {
-		if err := f.db.exec(`INSERT INTO decision_code (code, seq) VALUES (?, ?)`, code, c.Seq); err != nil {
+		if err := f.db.exec(`INSERT INTO decision_code (code, seq, action) VALUES (?, ?, ?)`, code, c.Seq, c.Type); err != nil {
 			return err
 		}
 	}

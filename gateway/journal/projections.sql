@@ -181,17 +181,20 @@ CREATE TABLE decision (
 	attempt       TEXT NOT NULL,
 	revision      TEXT NOT NULL,
 	policy_digest TEXT NOT NULL,
-	asked_by      TEXT NOT NULL
+	asked_by      TEXT NOT NULL,
+	masked        INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX decision_action ON decision (action, seq);
-CREATE INDEX decision_denied ON decision (seq) WHERE allow = 0;
+CREATE INDEX decision_outcome ON decision (allow, seq);
+CREATE INDEX decision_masked ON decision (seq) WHERE masked = 1;
 CREATE INDEX decision_target ON decision (target, seq) WHERE target <> '';
 CREATE INDEX decision_task ON decision (task, seq) WHERE task <> '';
 CREATE INDEX decision_attempt ON decision (attempt, seq) WHERE attempt <> '';
 CREATE INDEX decision_revision ON decision (revision, seq);
 
 CREATE TABLE decision_code (
-	code TEXT NOT NULL,
-	seq  INTEGER NOT NULL,
+	code   TEXT NOT NULL,
+	seq    INTEGER NOT NULL,
+	action TEXT NOT NULL, -- of the decision, so that counting reads nothing else
 	PRIMARY KEY (code, seq)
 ) STRICT, WITHOUT ROWID;

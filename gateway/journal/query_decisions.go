@@ -21,13 +21,14 @@ type DecisionFilter struct {
 	Task     gateway.TaskID
 	Attempt  gateway.AttemptID
 	Revision string
+	Masked   bool // only those that a mask took something from
 	Since    gateway.Time
 	Until    gateway.Time
 	Page
 }
 
 const selectDecision = `SELECT d.seq, j.id, d.action, d.allow, d.dry_run, d.target, d.task, d.attempt, d.revision, d.policy_digest,
-	d.asked_by, j.at, j.leaf, b.bytes `
+	d.asked_by, j.at, j.leaf, b.bytes, d.masked `
 
 // sqlDecisions is the statement for a filter. The seqs of the page are found
 // in an index first, so that bodies are read for them alone.
@@ -63,6 +64,9 @@ func sqlDecisions(f DecisionFilter, low, before int64, limit int) (string, []any
 	}
 	if f.Revision != "" {
 		w.and("d.revision = ?", f.Revision)
+	}
+	if f.Masked {
+		w.and("d.masked = 1")
 	}
 	joined := from + "CROSS JOIN journal j ON j.seq = d.seq LEFT JOIN body b ON b.seq = j.seq "
 	if !f.Since.IsZero() {
@@ -160,6 +164,8 @@ type DecisionRecord struct {
 	// Pruned names the parts of the input that are no longer kept; Input lacks
 	// them.
 	Pruned []string `json:"pruned,omitempty"`
+	// Erased are the places that a mask took out, when Masked.
+	Erased []string `json:"erased,omitempty"`
 
 	inline       map[string]json.RawMessage
 	resultDigest string
@@ -192,7 +198,7 @@ func (j *Journal) scanDecision(r row) (out DecisionRecord, err error) {
 		Revision: r.str(8), PolicyDigest: r.str(9),
 		Recorded: gateway.Recorded{Seq: r.int64(0), At: r.time(11), Leaf: hex.EncodeToString(r.bytes(12))},
 	}
-	out.AskedBy = r.str(10)
+	out.AskedBy, out.Masked = r.str(10), r.bool(14)
 	if r[13] == nil {
 		return out, fmt.Errorf("record %d has no body", r.int64(0))
 	}
@@ -209,7 +215,7 @@ func (j *Journal) scanDecision(r row) (out DecisionRecord, err error) {
 		return out, fmt.Errorf("read body of record %d: %w", r.int64(0), err)
 	}
 	out.Body, out.Parts, out.Result = whole.Body, body.Parts, body.Result
-	out.inline, out.resultDigest = body.Inline, body.ResultDigest
+	out.inline, out.resultDigest, out.Erased = body.Inline, body.ResultDigest, body.Erased
 	out.Subject, out.Resource = rawOrNull(body.Inline["subject"]), rawOrNull(body.Inline["resource"])
 	out.Reasons, out.InputDigest = body.Decision.Reasons, body.Decision.InputDigest
 	if out.Reasons == nil {

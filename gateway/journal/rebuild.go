@@ -100,6 +100,7 @@ type indexed struct {
 		AskedBy      string   `json:"asked_by"`
 		Codes        []string `json:"codes"`
 		DryRun       bool     `json:"dry_run"`
+		Masked       bool     `json:"masked"`
 		PolicyDigest string   `json:"policy_digest"`
 		Revision     string   `json:"revision"`
 	} `json:"index"`
@@ -117,7 +118,7 @@ func (f *folder) refold(r *bodied) error {
 	}
 	return f.decision(&r.columns, &DecisionIndex{
 		Allow: d.Index.Allow, DryRun: d.Index.DryRun, Revision: d.Index.Revision, PolicyDigest: d.Index.PolicyDigest,
-		Codes: d.Index.Codes, AskedBy: d.Index.AskedBy,
+		Codes: d.Index.Codes, AskedBy: d.Index.AskedBy, Masked: d.Index.Masked,
 	})
 }
 

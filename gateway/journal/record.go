@@ -77,6 +77,9 @@ type DecisionIndex struct {
 	PolicyDigest string
 	Codes        []string // the codes of the reasons; order and repeats do not matter
 	AskedBy      string
+	// Masked says that parts of the input were erased before it was recorded:
+	// the decision cannot be made again. See DecisionHead.
+	Masked bool
 }
 
 // A DecisionBody is the form that the queries expect of a decision's body.
@@ -88,6 +91,8 @@ type DecisionBody struct {
 	Parts        map[string]string          `json:"parts"`
 	Result       json.RawMessage            `json:"result,omitempty"`
 	ResultDigest string                     `json:"result_digest,omitempty"`
+	Masked       bool                       `json:"masked,omitempty"`
+	Erased       []string                   `json:"erased,omitempty"`
 }
 
 // A DecisionHead is what a decision's body says of it besides its input and
@@ -96,6 +101,11 @@ type DecisionHead struct {
 	EvaluatedAt gateway.Time     `json:"evaluated_at"`
 	InputDigest string           `json:"input_digest"`
 	Reasons     []gateway.Reason `json:"reasons"`
+	// Masked says that the policy's mask took something out of the input or the
+	// result before this was recorded, and Erased what: JSON pointers. They
+	// stand beside the head, as OPA's decision log has them.
+	Masked bool     `json:"-"`
+	Erased []string `json:"-"`
 }
 
 // Appended is where a record stands. Its place is final when Commit returns
