@@ -32,6 +32,8 @@ var layers = map[string]struct {
 	"leviathan/scheduler":          {5, []string{"leviathan/gateway"}},
 	"leviathan/worker":             {5, []string{"leviathan/gateway"}},
 	"leviathan/spider":             {5, []string{"leviathan/gateway"}},
+	"leviathan/invariants/facts":   {4, nil},
+	"leviathan/invariants/report":  {4, nil},
 	"leviathan/invariants":         {5, nil},
 	"leviathan/cmd/leviathan":      {6, nil},
 }
@@ -49,6 +51,8 @@ var fences = map[string]struct {
 	"k8s.io/client-go/":                    {[]string{"leviathan/scheduler", "leviathan/gateway/cluster"}, "a laptop needs no cluster"},
 	"github.com/landlock-lsm/":             {[]string{"leviathan/worker"}, "one sandbox"},
 	"github.com/goccy/go-yaml":             {[]string{"leviathan/gateway/strictyaml", "leviathan/invariants"}, "one strict reader for what humans write"},
+	"sigs.k8s.io/kustomize/":               {[]string{"leviathan/invariants/facts"}, "only facts render manifests"},
+	"go.yaml.in/yaml/v3":                   {[]string{"leviathan/invariants/facts"}, "facts keep what a strict reader refuses, with its place"},
 	"github.com/spf13/cobra":               {[]string{"leviathan/cmd/leviathan"}, "flags are the command's"},
 	"github.com/prometheus/client_golang/": {[]string{"leviathan/gateway/server", "leviathan/spider"}, "metrics belong to what serves them"},
 	"github.com/lestrrat-go/jwx/v3/":       {[]string{"leviathan/gateway/server"}, "tokens are the gateway's"},

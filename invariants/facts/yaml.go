@@ -102,20 +102,46 @@ func onlyDirectives(lines []string) bool {
 	return found
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+// yamlLine is where the parser says that an error is: where what contains it
+// begins, which is of no use to who looks for it.
+var yamlLine = regexp.MustCompile(`^line \d+: `)
+
+// wrongLine is the line at which a text that is no YAML stops to be YAML: what
+// is above it can be read, what goes to its end cannot.
+func wrongLine(text string) int {
+	lines := strings.SplitAfter(text, "\n")
+	readable := func(n int) bool {
+		var root yaml.Node
+		return unmarshalNode(strings.Join(lines[:n], ""), &root) == nil
+	}
+	// A list or a text over several lines is unreadable until its end, so the
+	// search goes up from the end, by steps that grow.
+	good, bad := 0, len(lines)
+	for step := 1; bad > step; step *= 2 {
+		if n := bad - step; readable(n) {
+			good = n
+			break
+		} else {
+			bad = n
+		}
+	}
+	for good+1 < bad {
+		if n := (good + bad) / 2; readable(n) {
+			good = n
+		} else {
+			bad = n
+		}
+	}
+	return bad
+}
 
 // document parses one piece.
 func (s *source) document(p piece) {
 	var root yaml.Node
-	if err := unmarshalNode(p.text, &root); err != nil {
-		line, message := 1, err.Error()
-		if m := yamlLine.FindStringSubmatch(message); m != nil {
-			message = m[2]
-			if n, err := strconv.Atoi(m[1]); err == nil {
-				line = n
-			}
-		}
-		s.problemAt(p.move.at(line, 1), "yaml_syntax", "not YAML that can be read: "+message)
+	if err := unmarshalNode(withoutDirectives(p.text), &root); err != nil {
+		_, message, _ := strings.Cut(err.Error(), "yaml: ")
+		message = yamlLine.ReplaceAllString(message, "")
+		s.problemAt(p.move.at(wrongLine(p.text), 1), "yaml_syntax", "not YAML that can be read: "+message)
 		return
 	}
 	if len(root.Content) == 0 {
@@ -133,6 +159,24 @@ func (s *source) document(p piece) {
 	if d.Kind == "ConfigMap" && p.within == nil {
 		s.embedded(d, root.Content[0])
 	}
+}
+
+// withoutDirectives empties the directives before a document, of which the
+// parser knows only those of YAML 1.1.
+func withoutDirectives(text string) string {
+	if !strings.HasPrefix(text, "%") && !strings.Contains(text, "\n%") {
+		return text
+	}
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		switch {
+		case strings.HasPrefix(line, "%"):
+			lines[i] = ""
+		case strings.HasPrefix(line, "---"):
+			return strings.Join(lines, "\n")
+		}
+	}
+	return text
 }
 
 // unmarshalNode keeps the parser's own faults from ending the process.
