@@ -3,16 +3,25 @@ package gateway
 // A Status is what GET /v1/autonomy/status says. AutonomyEnabled is true if
 // any target's config says so: false proves that all are off.
 type Status struct {
-	AutonomyEnabled bool           `json:"autonomy_enabled"`
-	Source          string         `json:"source"`
-	Version         string         `json:"version"`
-	PolicyRevision  string         `json:"policy_revision"`
-	PolicyDigest    string         `json:"policy_digest"`
-	PolicyProblem   string         `json:"policy_problem,omitempty"`
-	HaltedAll       *Halt          `json:"halted_all"`
-	Clock           string         `json:"clock"` // ok or unknown.clock with the seconds behind
-	Warnings        []string       `json:"warnings"`
-	Targets         []TargetStatus `json:"targets"`
+	AutonomyEnabled bool     `json:"autonomy_enabled"`
+	Source          string   `json:"source"`
+	Version         string   `json:"version"`
+	PolicyRevision  string   `json:"policy_revision"`
+	PolicyDigest    string   `json:"policy_digest"`
+	PolicyProblem   string   `json:"policy_problem,omitempty"`
+	HaltedAll       *Halt    `json:"halted_all"`
+	Clock           string   `json:"clock"` // ok or unknown.clock with the seconds behind
+	Warnings        []string `json:"warnings"`
+	// KillSwitch says whether off is known to mean off.
+	KillSwitch KillSwitchStatus `json:"kill_switch"`
+	Targets    []TargetStatus   `json:"targets"`
+}
+
+// A KillSwitchStatus is the newest proof that a switched-off target is denied
+// everything. An empty Problem and a ProvedAt of the last minute are good.
+type KillSwitchStatus struct {
+	ProvedAt Time   `json:"proved_at"`
+	Problem  string `json:"problem,omitempty"`
 }
 
 // A Halt is a latch in the journal.

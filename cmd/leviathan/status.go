@@ -92,7 +92,7 @@ const clearScreen = "\x1b[H\x1b[2J"
 func (o operator) statusScreen(st gateway.Status, where string, paint painter) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Leviathan %s at %s\n", orDash(st.Version), printable(where))
-	fmt.Fprintf(&b, "policy %s (%s), clock %s\n", orDash(st.PolicyRevision), shortDigest(st.PolicyDigest), orDash(st.Clock))
+	fmt.Fprintf(&b, "policy %s (%s), clock %s, kill switch %s\n", orDash(st.PolicyRevision), shortDigest(st.PolicyDigest), orDash(st.Clock), killSwitch(st.KillSwitch))
 	if st.PolicyProblem != "" {
 		fmt.Fprintf(&b, "%s the newest policy is not active: %s\n", paint.bad("POLICY REFUSED"), printable(st.PolicyProblem))
 	}
@@ -250,4 +250,16 @@ func (o operator) sinceNow(flag, text string) (gateway.Time, error) {
 		return gateway.Time{}, fmt.Errorf("--%s %q is neither a time such as 2026-01-28T10:00:00Z nor how long ago, such as 36h", flag, text)
 	}
 	return gateway.At(o.now().Add(-d)), nil
+}
+
+// killSwitch says in some words whether off is known to mean off.
+func killSwitch(k gateway.KillSwitchStatus) string {
+	switch {
+	case k.Problem != "":
+		return "NOT PROVED: " + printable(k.Problem)
+	case k.ProvedAt.IsZero():
+		return "not proved yet"
+	default:
+		return "proved at " + shortTime(k.ProvedAt)
+	}
 }

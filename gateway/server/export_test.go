@@ -30,3 +30,6 @@ func (s *Server) SettleIntents(ctx context.Context) { s.settleIntents(ctx) }
 
 // Observe looks at the target's upstream and forge now.
 func (s *Server) Observe(ctx context.Context, id gateway.TargetID) { s.observe(ctx, s.lookup(id)) }
+
+// Prove does once what the gateway's clockwork does every fifteen seconds.
+func (s *Server) Prove(ctx context.Context) { s.prove(ctx) }

@@ -22,6 +22,8 @@ type metrics struct {
 	authFailures prometheus.Counter
 	unrecorded   prometheus.Counter
 	gitBytes     prometheus.Counter
+	proofs       *prometheus.CounterVec
+	lastProof    prometheus.Gauge
 }
 
 func newMetrics() *metrics {
@@ -39,8 +41,12 @@ func newMetrics() *metrics {
 			Help: "Questions refused because their decision could not be written down."}),
 		gitBytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "leviathan_git_pack_bytes_total",
 			Help: "Bytes of packs served and received."}),
+		proofs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "leviathan_killswitch_proofs_total",
+			Help: "Times that questions were asked with the switch off, by whether all were denied because of it."}, []string{"result"}),
+		lastProof: prometheus.NewGauge(prometheus.GaugeOpts{Name: "leviathan_killswitch_last_proof_timestamp_seconds",
+			Help: "When the switch was last seen to work, in seconds since 1970; 0 if never."}),
 	}
-	m.registry.MustRegister(m.decisions, m.evaluation, m.requests, m.authFailures, m.unrecorded, m.gitBytes,
+	m.registry.MustRegister(m.decisions, m.evaluation, m.requests, m.authFailures, m.unrecorded, m.gitBytes, m.proofs, m.lastProof,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

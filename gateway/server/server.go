@@ -81,6 +81,7 @@ type Server struct {
 	artifacts *os.Root
 	// evaluations bounds how many questions the policy answers at once.
 	evaluations evaluations
+	killSwitch  killSwitch
 
 	artifactMu sync.Mutex // one writer of artifacts at a time
 

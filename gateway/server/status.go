@@ -17,7 +17,7 @@ import (
 // asks nobody else: facts are shown with the age that they have.
 func (s *Server) status(w http.ResponseWriter, r *http.Request, p principal) error {
 	st := gateway.Status{Version: gateway.Version, PolicyRevision: s.engine.Current().Revision(), PolicyDigest: s.engine.Current().Digest(),
-		PolicyProblem: s.policyProblem(), Clock: "ok", Warnings: append([]string{}, s.warnings...), Targets: []gateway.TargetStatus{}}
+		PolicyProblem: s.policyProblem(), Clock: "ok", KillSwitch: s.killSwitch.status(s.now()), Warnings: append([]string{}, s.warnings...), Targets: []gateway.TargetStatus{}}
 	if behind := s.clockBehind(); behind > clockTolerance {
 		st.Clock = fmt.Sprintf("unknown.clock: the clock is %.0f s behind the last record", behind.Seconds())
 	}

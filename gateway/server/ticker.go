@@ -44,11 +44,13 @@ func (s *Server) recover(ctx context.Context) error {
 	return nil
 }
 
-// tick expires what is out of time and settles intents, until ctx ends.
+// tick proves the switch, expires what is out of time and settles intents,
+// until ctx ends.
 func (s *Server) tick(ctx context.Context) {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {
+		s.prove(ctx)
 		select {
 		case <-ctx.Done():
 			return
