@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"go.yaml.in/yaml/v3"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
 )
@@ -45,6 +46,9 @@ func (t *tree) render(ctx context.Context, sources map[string]*source) {
 			turns <- struct{}{}
 			defer func() { <-turns }()
 			view := &treeFS{root: t.root, limit: t.opts.MaxFileBytes, reads: map[string]bool{}}
+			if k.traceable {
+				view.traced = k.file
+			}
 			resources, err := runKustomize(view, dir)
 			lock.Lock()
 			defer lock.Unlock()
@@ -63,17 +67,18 @@ func (t *tree) render(ctx context.Context, sources map[string]*source) {
 // rendered makes the facts of one rendered kustomization.
 func (t *tree) rendered(dir string, overlay *Overlay, resources []resource) {
 	f := t.facts
-	byName := map[string]*Document{}
-	for _, id := range sortedKeys(f.Documents) {
-		d := f.Documents[id]
-		if d.Kind != "" && d.Within == nil && slices.Contains(overlay.Reads, d.File) {
-			byName[d.Kind+"/"+d.Name] = d
+	inFile := map[string][]*Document{}
+	for _, file := range overlay.Reads {
+		for _, d := range f.Documents {
+			if d.File == file && d.Kind != "" && d.Within == nil {
+				inFile[file] = append(inFile[file], d)
+			}
 		}
 	}
 	for i := range resources {
 		r := &resources[i]
-		r.file, r.origin = overlay.File, byName[r.Document]
-		if r.Document = ""; r.origin != nil {
+		r.file = overlay.File
+		if r.origin = originOf(r, dir, inFile); r.origin != nil {
 			r.Document = r.origin.ID
 		}
 		overlay.Documents = append(overlay.Documents, r.Resource)
@@ -82,8 +87,41 @@ func (t *tree) rendered(dir string, overlay *Overlay, resources []resource) {
 	f.RBAC[dir] = grants(resources)
 }
 
-// runKustomize renders a folder. The resources' Document is Kind/name before
-// kustomize changed it.
+// originAnnotation is where kustomize notes of which file a resource is made.
+const originAnnotation = "config.kubernetes.io/origin"
+
+// originOf finds the document that a resource was made of, and takes
+// kustomize's note of it out of the resource. Without a note every file that
+// was read comes into question. Prefixes and suffixes only add to a name.
+func originOf(r *resource, dir string, inFile map[string][]*Document) (best *Document) {
+	files := sortedKeys(inFile)
+	if annotations := object(r.Value, "metadata", "annotations"); annotations != nil {
+		if note, ok := annotations[originAnnotation].(string); ok {
+			delete(annotations, originAnnotation)
+			if len(annotations) == 0 {
+				delete(object(r.Value, "metadata"), "annotations")
+			}
+			var from struct {
+				Path string `yaml:"path"`
+			}
+			if yaml.Unmarshal([]byte(note), &from) != nil || from.Path == "" {
+				return nil // made by a generator
+			}
+			files = []string{path.Join(dir, from.Path)}
+		}
+	}
+	for _, file := range files {
+		for _, d := range inFile[file] {
+			if d.Kind == r.Kind && strings.Contains(r.Name, d.Name) &&
+				(best == nil || len(d.Name) > len(best.Name) || len(d.Name) == len(best.Name) && d.ID < best.ID) {
+				best = d
+			}
+		}
+	}
+	return best
+}
+
+// runKustomize renders a folder.
 func runKustomize(view *treeFS, dir string) (out []resource, err error) {
 	defer func() {
 		if r := recover(); r != nil { // a fault of the library is this kustomization's
@@ -106,7 +144,7 @@ func runKustomize(view *treeFS, dir string) (out []resource, err error) {
 		if err := decoder.Decode(&value); err != nil {
 			return nil, fmt.Errorf("read %s: %w", r.CurId(), err)
 		}
-		out = append(out, resource{Resource: Resource{Document: r.OrgId().Kind + "/" + r.OrgId().Name, Kind: r.GetKind(),
+		out = append(out, resource{Resource: Resource{Kind: r.GetKind(),
 			APIVersion: textAt(value, "apiVersion"), Name: r.GetName(), Namespace: textAt(value, "metadata", "namespace"), Value: value}})
 	}
 	return out, nil
@@ -116,6 +154,7 @@ func runKustomize(view *treeFS, dir string) (out []resource, err error) {
 type kustomization struct {
 	file, kind string
 	includes   []string  // folders of other kustomizations
+	traceable  bool      // a key can be added behind its last line
 	problems   []Problem // why it is not rendered
 }
 
@@ -138,6 +177,9 @@ func kustomizations(t *tree, sources map[string]*source) map[string]*kustomizati
 		if kind := textAt(d.Value, "kind"); kind != "" {
 			k.kind = kind
 		}
+		root := sources[file].nodes[d.ID]
+		k.traceable = root.Kind == yaml.MappingNode && root.Style&yaml.FlowStyle == 0 && root.Column == 1 &&
+			find(d.Value, "buildMetadata") == nil && !slices.Contains(sources[file].lines, "...")
 		for _, field := range []string{"resources", "bases", "components"} {
 			for i, entry := range list(d.Value, field) {
 				k.path(t, d, dir, fmt.Sprintf("/%s/%d", field, i), entry, true)

@@ -19,6 +19,9 @@ type treeFS struct {
 	root  *os.Root
 	limit int64
 	reads map[string]bool
+	// traced is the kustomization file that asks kustomize, on top of what it
+	// says, to note in each resource of which file it is made.
+	traced string
 }
 
 var _ filesys.FileSystem = (*treeFS)(nil)
@@ -94,6 +97,9 @@ func (t *treeFS) ReadFile(name string) (_ []byte, err error) {
 	}
 	if err == nil {
 		t.reads[clean] = true
+		if clean == t.traced {
+			data = append(data, "\nbuildMetadata: [originAnnotations]\n"...)
+		}
 	}
 	return data, err
 }
