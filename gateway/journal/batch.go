@@ -21,6 +21,7 @@ type batch struct {
 	states  map[gateway.TargetID]*cached
 	pending map[digest]struct{} // parts that this transaction stored
 	order   []digest            // the same, in order
+	covered int64               // by a checkpoint that this transaction stored
 	broken  error               // the database failed: all is lost
 }
 
@@ -114,6 +115,7 @@ func (b *batch) finish() error {
 		}
 	}
 	if b.head.seq/b.j.cfg.CheckpointEvery > b.j.head.seq/b.j.cfg.CheckpointEvery {
+		b.covered = b.head.seq
 		return b.j.storeCheckpoint(&b.head.tree)
 	}
 	return nil
@@ -127,6 +129,10 @@ func (b *batch) publish() {
 	}
 	moved := b.head.seq != j.head.seq
 	j.head = b.head
+	if b.covered > 0 {
+		j.covered = b.covered
+		j.file.poke()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.seq, j.floor = b.head.seq, b.head.floor

@@ -177,3 +177,17 @@ func (j *Journal) storeCheckpoint(t *tree) error {
 	}
 	return j.w.exec(`INSERT INTO checkpoint (size, note) VALUES (?, ?) ON CONFLICT DO NOTHING`, t.size, string(signed))
 }
+
+// checkpointNow stores a checkpoint of what is committed, if there is anything
+// new, outside any transaction. The writer calls it.
+func (j *Journal) checkpointNow() {
+	if j.dead != nil || j.covered >= j.head.seq {
+		return
+	}
+	if err := j.storeCheckpoint(&j.head.tree); err != nil {
+		j.cfg.Logger.Error("store checkpoint", "error", err)
+		return
+	}
+	j.covered = j.head.seq
+	j.file.poke()
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"leviathan/gateway"
 )
@@ -95,6 +96,8 @@ func (j *Journal) wait(queue chan<- *request, r *request) error {
 // write is the writer: it takes whoever waits and commits them together.
 func (j *Journal) write() {
 	defer close(j.closed)
+	tick := time.NewTicker(j.cfg.CheckpointInterval)
+	defer tick.Stop()
 	taking := make([]*request, 0, j.cfg.MaxBatch)
 	for {
 		taking = taking[:0]
@@ -106,6 +109,9 @@ func (j *Journal) write() {
 				r.err = r.work()
 				close(r.done)
 			}
+			continue
+		case <-tick.C:
+			j.checkpointNow()
 			continue
 		case <-j.closing:
 			j.last()
@@ -138,11 +144,7 @@ func (j *Journal) last() {
 		}
 		break
 	}
-	if j.dead == nil {
-		if err := j.storeCheckpoint(&j.head.tree); err != nil {
-			j.cfg.Logger.Error("store checkpoint at close", "error", err)
-		}
-	}
+	j.checkpointNow()
 }
 
 // commit runs the requests in one transaction and answers them.

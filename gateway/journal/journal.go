@@ -36,6 +36,9 @@ type Config struct {
 	// CheckpointEvery is after how many records a signed checkpoint is stored;
 	// default 4096. One is stored at Close as well.
 	CheckpointEvery int64
+	// CheckpointInterval is after how long one is stored when there are new
+	// records; default 60 s.
+	CheckpointInterval time.Duration
 
 	pragmas []string // for tests
 }
@@ -59,6 +62,9 @@ func (c *Config) fill() error {
 	if c.CheckpointEvery <= 0 {
 		c.CheckpointEvery = 4096
 	}
+	if c.CheckpointInterval <= 0 {
+		c.CheckpointInterval = time.Minute
+	}
 	return nil
 }
 
@@ -70,12 +76,14 @@ type Journal struct {
 	readers *pool
 	signer  note.Signer
 	check   note.Verifier
+	file    *checkpointFile
 
 	// The writer's goroutine alone uses these.
 	w       *conn
 	known   *known
 	head    head
 	buffers struct{ body, leaf, blob []byte }
+	covered int64 // records under the last stored checkpoint
 	dead    error // set when memory and disk may differ: nothing is written any more
 
 	requests chan *request
@@ -126,6 +134,11 @@ func Open(ctx context.Context, cfg Config) (_ *Journal, err error) {
 	if err := j.openDatabase(ctx); err != nil {
 		return nil, err
 	}
+	j.file = &checkpointFile{
+		path: filepath.Join(cfg.Dir, CheckpointsFile), logger: cfg.Logger, after: j.storedCheckpoints, end: j.Seq,
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	go j.file.run()
 	go j.write()
 	return j, nil
 }
@@ -162,6 +175,11 @@ func (j *Journal) openDatabase(ctx context.Context) (err error) {
 	if err := j.loadFacts(ctx); err != nil {
 		return err
 	}
+	if r, _, err := j.w.one(ctx, `SELECT coalesce(max(size), 0) FROM checkpoint`); err != nil {
+		return fmt.Errorf("read checkpoints: %w", err)
+	} else {
+		j.covered = r.int64(0)
+	}
 	j.seq, j.floor, j.size = j.head.seq, j.head.floor, j.head.tree.clone()
 	j.readers, err = newPool(path, j.cfg.Readers)
 	return err
@@ -181,6 +199,8 @@ func (j *Journal) Close() error {
 	j.once.Do(func() {
 		close(j.closing)
 		<-j.closed
+		close(j.file.stop)
+		<-j.file.done
 		j.closeErr = j.release()
 	})
 	return j.closeErr
