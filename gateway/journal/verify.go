@@ -16,6 +16,9 @@ type VerifyOptions struct {
 	// Checkpoint is a signed checkpoint that was kept elsewhere. With it
 	// truncation and a rewrite of the whole file are seen as well.
 	Checkpoint []byte
+	// Checkpoints is the content of a CheckpointsFile, or of a copy that was
+	// kept elsewhere; every entry is compared.
+	Checkpoints []byte
 }
 
 // A Report is what a verification found. It is good when Problem is nil.
@@ -25,33 +28,36 @@ type Report struct {
 	Bodies      int64 // event and decision bodies that were checked
 	Parts       int64 // parts of decisions' inputs that were checked
 	Bundles     int64 // stored policy bundles that were checked
-	Checkpoints int64 // stored checkpoints that matched
-	// Kept is the size of the checkpoint that was given, 0 for none.
+	Checkpoints int64 // checkpoints, stored and given, that matched
+	// Kept is the size of the largest checkpoint that was given, 0 for none.
 	Kept    int64
 	Problem *Problem
 }
 
-// A Problem is the first thing that is wrong with a log. Seq is the record at
-// fault, 0 when it is none in particular.
+// A Problem is the first thing that is wrong with a log. Seq is the first
+// record that may be at fault, 0 when it is none in particular; Last is the
+// last that may be, Seq itself when it is certain. A record that was replaced
+// together with its leaf leaves no more than the span between two hashes.
 type Problem struct {
 	Seq  int64
+	Last int64
 	What string
 }
 
 func (p *Problem) Error() string { return p.What }
 
 func problem(seq int64, format string, args ...any) error {
-	return &Problem{Seq: seq, What: fmt.Sprintf(format, args...)}
+	return &Problem{Seq: seq, Last: seq, What: fmt.Sprintf(format, args...)}
 }
 
 // Verify reads the whole of a database file (the live one or a copy, with its
 // -wal file beside it if it has one) and checks every record against its leaf,
 // its body against its digest, the order, the tree, and the checkpoints,
 // stored and given. What it finds is in the Report; the error says that it
-// could not look. It changes nothing in the log.
-func Verify(ctx context.Context, file string, opts VerifyOptions) (Report, error) {
-	var rep Report
-	db, err := dial(file, "mode=ro", "query_only=1", "busy_timeout=5000", "cache_size=-65536")
+// could not look. It changes nothing in the log, needs no secret, and uses
+// every processor.
+func Verify(ctx context.Context, file string, opts VerifyOptions) (rep Report, err error) {
+	db, err := dialToVerify(file)
 	if err != nil {
 		return rep, fmt.Errorf("verify journal: %w", err)
 	}
@@ -59,201 +65,93 @@ func Verify(ctx context.Context, file string, opts VerifyOptions) (Report, error
 	if err != nil {
 		return rep, errors.Join(fmt.Errorf("verify journal: %w", err), db.close())
 	}
-	v := verifier{db: db, codec: codec, report: &rep, key: opts.Key}
-	err = v.run(ctx, opts.Checkpoint)
+	v := verifier{file: file, db: db, codec: codec, chain: newChain(&rep)}
+	err = v.run(ctx, opts)
 	if errors.As(err, &rep.Problem) {
 		err = nil
 	}
+	rep.Records, rep.Root = v.chain.tree.size, v.chain.tree.root()
 	if err = errors.Join(err, codec.close(), db.close()); err != nil {
 		return rep, fmt.Errorf("verify journal: %w", err)
 	}
 	return rep, nil
 }
 
-// A verifier walks one log.
+func dialToVerify(file string) (*conn, error) {
+	return dial(file, "mode=ro", "query_only=1", "busy_timeout=5000", "cache_size=-32768")
+}
+
+// A verifier walks the log of a database.
 type verifier struct {
-	db     *conn
-	codec  *codec
-	report *Report
-	key    note.Verifier
-
-	tree    tree
-	ids     map[string]struct{}
-	last    int64 // time of the record before
-	free    bool  // the record before was clock.accepted
-	scratch []byte
-	due     []Checkpoint // by size
-	tiles   int64
+	file  string
+	db    *conn
+	codec *codec
+	chain *chain
 }
 
-func (v *verifier) run(ctx context.Context, kept []byte) error {
-	if err := v.db.exec("BEGIN"); err != nil {
+func (v *verifier) run(ctx context.Context, opts VerifyOptions) error {
+	if err := v.chain.given(opts); err != nil {
 		return err
 	}
-	if err := v.loadCheckpoints(ctx, kept); err != nil {
-		return err
-	}
-	v.ids = map[string]struct{}{}
-	const page = 512
-	for after, n := int64(0), page; n == page; {
-		rows, err := v.page(ctx, after, page)
-		if err != nil {
-			return err
-		}
-		for i := range rows {
-			if err := v.record(ctx, &rows[i]); err != nil {
-				return err
-			}
-		}
-		if n = len(rows); n > 0 {
-			after = rows[n-1].Seq
-		}
-	}
-	v.report.Records, v.report.Root = v.tree.size, v.tree.root()
-	return v.end(ctx)
-}
-
-// loadCheckpoints reads the stored checkpoints and the given one, in the order
-// of their size.
-func (v *verifier) loadCheckpoints(ctx context.Context, kept []byte) error {
-	if len(kept) > 0 {
-		c, err := ParseCheckpoint(kept, v.key)
-		if err != nil {
-			return problem(0, "the checkpoint that was given: %v", err)
-		}
-		v.report.Kept = c.Size
-		v.due = append(v.due, c)
-	}
-	return v.db.query(ctx, `SELECT size, note FROM checkpoint ORDER BY size`, nil, func(r row) error {
-		c, err := ParseCheckpoint([]byte(r.str(1)), v.key)
-		if err != nil {
-			return problem(0, "the stored checkpoint of %d records: %v", r.int64(0), err)
-		}
-		if c.Size != r.int64(0) {
-			return problem(0, "the stored checkpoint of %d records speaks of %d", r.int64(0), c.Size)
-		}
-		v.due = append(v.due, c)
-		return nil
-	})
-}
-
-// A row of the log as it is found: nothing of it is believed.
-type found struct {
-	bodied
-	leaf    digest
-	missing bool // of its body
-	bad     string
-}
-
-func (v *verifier) page(ctx context.Context, after int64, n int) ([]found, error) {
-	out := make([]found, 0, n)
-	err := v.db.query(ctx, `SELECT j.seq, j.id, j.kind, j.origin, j.type, j.at, j.target, j.task, j.attempt, j.body_digest, j.leaf, b.bytes
-		FROM journal j LEFT JOIN body b ON b.seq = j.seq WHERE j.seq > ? ORDER BY j.seq LIMIT ?`, []any{after, n}, func(r row) error {
-		f := found{}
-		var err error
-		if f.columns, f.leaf, err = scanColumns(r); err != nil {
-			return problem(r.int64(0), "%v", err)
-		}
-		if f.missing = r[11] == nil; !f.missing {
-			if f.body, err = v.codec.unpack(r.bytes(11)); err != nil {
-				f.bad = err.Error()
-			}
-		}
-		out = append(out, f)
-		return nil
-	})
-	return out, err
-}
-
-// record checks one record and adds it to the tree.
-func (v *verifier) record(ctx context.Context, f *found) error {
-	if f.Seq != v.tree.size+1 {
-		return problem(v.tree.size+1, "record %d is missing", v.tree.size+1)
-	}
-	var leaf digest
-	if leaf, v.scratch = f.columns.leaf(v.scratch); leaf != f.leaf {
-		return problem(f.Seq, "record %d does not match its leaf: a column was changed", f.Seq)
-	}
-	if _, twice := v.ids[f.ID]; twice {
-		return problem(f.Seq, "record %d has an id that an earlier record has", f.Seq)
-	}
-	v.ids[f.ID] = struct{}{}
-	if f.At < v.last && !v.free {
-		return problem(f.Seq, "record %d is earlier than the one before it", f.Seq)
-	}
-	v.last, v.free = f.At, acceptsClock(f.Kind, f.Origin, f.Type)
-	switch {
-	case f.missing:
-		return problem(f.Seq, "record %d has lost its body", f.Seq)
-	case f.bad != "":
-		return problem(f.Seq, "record %d: its body cannot be read: %s", f.Seq, f.bad)
-	case sum(f.body) != f.BodyDigest:
-		return problem(f.Seq, "record %d does not match its body: the body was changed", f.Seq)
-	}
-	v.report.Bodies++
-	if tile, full := v.tree.append(leaf); full {
-		if err := v.tile(ctx, tile); err != nil {
-			return err
-		}
-	}
-	return v.checkpoints()
-}
-
-// tile compares a whole tile with the stored one.
-func (v *verifier) tile(ctx context.Context, root digest) error {
-	n := v.tree.size/tileSize - 1
-	r, found, err := v.db.one(ctx, `SELECT hash FROM tile WHERE n = ?`, n)
+	end, err := v.begin(ctx, opts.Key)
 	if err != nil {
 		return err
 	}
-	if !found || digest(r.bytes(0)) != root {
-		return problem(n*tileSize+1, "the leaves of records %d to %d do not match their stored tile: one of them was replaced with its leaf",
-			n*tileSize+1, (n+1)*tileSize)
-	}
-	v.tiles++
-	return nil
-}
-
-// checkpoints compares those of the tree's size.
-func (v *verifier) checkpoints() error {
-	rest := v.due[:0]
-	for _, c := range v.due {
-		if c.Size != v.tree.size {
-			rest = append(rest, c)
-			continue
-		}
-		if v.tree.root() != c.Root {
-			return problem(0, "the tree of the first %d records is not the one that a checkpoint signed: a record among them was changed", c.Size)
-		}
-		v.report.Checkpoints++
-	}
-	v.due = rest
-	return nil
-}
-
-// end checks what remains when every record was read.
-func (v *verifier) end(ctx context.Context) error {
-	for _, c := range v.due {
-		if c.Size > v.tree.size {
-			return problem(v.tree.size+1, "a checkpoint covers %d records and only %d are there: the log was cut", c.Size, v.tree.size)
-		}
-	}
-	r, _, err := v.db.one(ctx, `SELECT count(*) FROM tile`)
-	if err != nil {
+	if err := v.records(ctx, end); err != nil {
 		return err
 	}
-	if n := r.int64(0); n != v.tiles {
-		return problem(v.tree.size+1, "there are %d tiles, which cover more than the %d records: the log was cut", n, v.tree.size)
+	if err := v.chain.end(); err != nil {
+		return err
 	}
-	if err := v.parts(ctx); err != nil {
+	if err := v.orphans(ctx, end); err != nil {
+		return err
+	}
+	if err := v.stored(ctx, `SELECT digest, bytes FROM blob`, "blob", "a decision's input was changed", &v.chain.report.Parts); err != nil {
 		return err
 	}
 	return v.bundles(ctx)
 }
 
-// parts checks every blob against its digest; one that is gone was pruned.
-func (v *verifier) parts(ctx context.Context) error {
-	return v.stored(ctx, `SELECT digest, bytes FROM blob`, "blob", "a decision's input was changed", &v.report.Parts)
+// begin reads, in one snapshot, where the log ends and what it is compared
+// with. What is appended later is left for the next verification.
+func (v *verifier) begin(ctx context.Context, key note.Verifier) (end int64, err error) {
+	if err := v.db.exec("BEGIN"); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, v.db.exec("COMMIT")) }()
+	r, _, err := v.db.one(ctx, `SELECT coalesce(max(seq), 0), coalesce(min(seq), 1) FROM journal`)
+	if err != nil {
+		return 0, err
+	}
+	if first := r.int64(1); first < 1 {
+		return 0, problem(first, "record %d is before the first: it was inserted", first)
+	}
+	end = r.int64(0)
+	err = v.db.query(ctx, `SELECT size, note FROM checkpoint ORDER BY size`, nil, func(r row) error {
+		return v.chain.stored(r.int64(0), []byte(r.str(1)), key)
+	})
+	if err != nil {
+		return 0, err
+	}
+	v.chain.tiles = map[int64]digest{}
+	return end, v.db.query(ctx, `SELECT n, hash FROM tile`, nil, func(r row) error {
+		hash, err := asDigest(r.bytes(1))
+		if err != nil {
+			return problem(r.int64(0)*tileSize+1, "tile %d: %v", r.int64(0), err)
+		}
+		v.chain.tiles[r.int64(0)] = hash
+		return nil
+	})
+}
+
+// orphans looks for bodies that no record has.
+func (v *verifier) orphans(ctx context.Context, end int64) error {
+	r, found, err := v.db.one(ctx, `SELECT b.seq FROM body b WHERE (b.seq < 1 OR b.seq > ?)
+		AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.seq = b.seq) ORDER BY b.seq LIMIT 1`, end)
+	if err != nil || !found {
+		return err
+	}
+	return problem(r.int64(0), "there is a body of record %d, which is not there: the log was cut, or the body inserted", r.int64(0))
 }
 
 // bundles checks every stored policy against its digest.
@@ -262,9 +160,11 @@ func (v *verifier) bundles(ctx context.Context) error {
 	if err != nil || !found { // a journal of an older release has none
 		return err
 	}
-	return v.stored(ctx, `SELECT digest, bytes FROM bundle`, "bundle", "a policy was changed", &v.report.Bundles)
+	return v.stored(ctx, `SELECT digest, bytes FROM bundle`, "bundle", "a policy was changed", &v.chain.report.Bundles)
 }
 
+// stored checks values against the digests that they stand under; a part that
+// is gone was pruned.
 func (v *verifier) stored(ctx context.Context, sql, noun, what string, count *int64) error {
 	return v.db.query(ctx, sql, nil, func(r row) error {
 		d, err := asDigest(r.bytes(0))

@@ -126,13 +126,20 @@ func TestVerifySeesEveryEdit(t *testing.T) {
 		{"body torn", "UPDATE body SET bytes = x'01' WHERE seq = 300", 300, "body", nil},
 		{"body swapped", "UPDATE body SET bytes = (SELECT bytes FROM body WHERE seq = 2) WHERE seq = 300", 300, "body", nil},
 		{"event body gone", "DELETE FROM body WHERE seq = 2", 2, "lost its body", nil},
-		{"tile", "UPDATE tile SET hash = zeroblob(32) WHERE n = 1", 257, "tile", nil},
+		{"tile", "UPDATE tile SET hash = zeroblob(32) WHERE n = 1", 451, "tile", nil}, // up to 450 a checkpoint proves them
 		{"tile gone", "DELETE FROM tile WHERE n = 0", 1, "tile", nil},
 		{"checkpoint forged", "UPDATE checkpoint SET note = replace(note, '650', '550'), size = 550 WHERE size = 650; ", 0, "checkpoint", nil},
 		{"part", "UPDATE blob SET bytes = x'0032'", 0, "digest", nil},
 		{"cut", "DELETE FROM journal WHERE seq > 690; DELETE FROM body WHERE seq > 690", 691, "cut", nil},
 		{"cut with stored checkpoints", "DELETE FROM journal WHERE seq > 690; DELETE FROM checkpoint WHERE size > 690", 691, "cut", last},
 		{"cut to a tile", "DELETE FROM journal WHERE seq > 512; DELETE FROM checkpoint WHERE size > 512", 513, "cut", kept},
+		{"inserted before the first", "INSERT INTO journal SELECT 0, 'x', kind, origin, type, at, target, task, attempt, body_digest, leaf FROM journal WHERE seq = 700", 0, "before the first", nil},
+		{"inserted body", "INSERT INTO body VALUES (701, x'007b7d')", 701, "body of record 701", nil},
+		{"deleted and closed up", "DELETE FROM journal WHERE seq = 300; DELETE FROM body WHERE seq = 300; UPDATE journal SET seq = -seq WHERE seq > 300; " +
+			"UPDATE journal SET seq = -seq - 1 WHERE seq < 0; UPDATE body SET seq = -seq WHERE seq > 300; UPDATE body SET seq = -seq - 1 WHERE seq < 0", 300, "leaf", nil},
+		{"inserted and moved up", "UPDATE journal SET seq = -seq WHERE seq > 299; UPDATE journal SET seq = 1 - seq WHERE seq < 0; UPDATE body SET seq = -seq WHERE seq > 299; " +
+			"UPDATE body SET seq = 1 - seq WHERE seq < 0; INSERT INTO journal SELECT 300, 'x', kind, origin, type, at, target, task, attempt, body_digest, leaf FROM journal " +
+			"WHERE seq = 299; INSERT INTO body SELECT 300, bytes FROM body WHERE seq = 299", 300, "leaf", nil},
 		{"cut all", "DELETE FROM journal; DELETE FROM checkpoint; DELETE FROM tile", 1, "cut", kept},
 	} {
 		t.Run(c.name, func(t *testing.T) {
