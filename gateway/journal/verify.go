@@ -78,7 +78,7 @@ func Verify(ctx context.Context, file string, opts VerifyOptions) (rep Report, e
 }
 
 func dialToVerify(file string) (*conn, error) {
-	return dial(file, "mode=ro", "query_only=1", "busy_timeout=5000", "cache_size=-32768")
+	return dial(file, "mode=ro", "query_only=1", "busy_timeout=5000", "cache_size=-1024") // read once, in order
 }
 
 // A verifier walks the log of a database.

@@ -89,6 +89,9 @@ func inOrder[W, R any](ctx context.Context, workers []W, jobs func(func(func(W) 
 	return ctx.Err()
 }
 
+const sqlRange = `SELECT j.seq, j.id, j.kind, j.origin, j.type, j.at, j.target, j.task, j.attempt, j.body_digest, j.leaf, b.bytes
+	FROM journal j LEFT JOIN body b ON b.seq = j.seq WHERE j.seq > ? AND j.seq <= ? ORDER BY j.seq`
+
 // A rangeReader checks records, each for itself. Not safe for concurrent use.
 type rangeReader struct {
 	db      *conn
@@ -101,8 +104,7 @@ type rangeReader struct {
 func (w *rangeReader) check(ctx context.Context, after, upTo int64) segment {
 	out := segment{links: make([]link, 0, upTo-after)}
 	next := after + 1
-	out.err = w.db.query(ctx, `SELECT j.seq, j.id, j.kind, j.origin, j.type, j.at, j.target, j.task, j.attempt, j.body_digest, j.leaf, b.bytes
-		FROM journal j LEFT JOIN body b ON b.seq = j.seq WHERE j.seq > ? AND j.seq <= ? ORDER BY j.seq`, []any{after, upTo}, func(r row) error {
+	out.err = w.db.query(ctx, sqlRange, []any{after, upTo}, func(r row) error {
 		c, leaf, err := scanColumns(r)
 		switch {
 		case c.Seq != next:
