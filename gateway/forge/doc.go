@@ -33,4 +33,24 @@
 //
 // Git 2.39 or later is needed. It runs without the user's and the system's
 // config; the repository's own config and hooks are respected.
+//
+// # GitHub
+//
+// [GitHub] is the forge of one repository on github.com or GitHub Enterprise.
+// All that it asks goes through one transport, which has a list of methods and
+// paths, speaks to one host, follows no redirect, and alone has the credential:
+// tokens of a GitHub App for the one repository, kept in memory and replaced
+// before they end, or a personal token. Git gets the same from
+// [GitHub.Credential], for the one host.
+//
+// Only pull requests between branches of the repository itself count, whatever
+// a fork calls its branches. GitHub is asked conditionally and within a
+// [GitHubBudget]. Besides opening and observing, [GitHub.Annotate] keeps one
+// status comment, one check run, labels and reviewers up to date,
+// [GitHub.Probe] says how safe the repository's settings are, and a
+// [GitHubWebhook] reads what GitHub sends.
+//
+// Errors have codes (CodeCredential and so on) beside their kinds. A credential
+// that GitHub refuses is gateway.Unknown, not gateway.Unauthenticated: it is the
+// gateway's, and says nothing about who asked.
 package forge

@@ -40,11 +40,26 @@ type PullRequest struct {
 	// State is open, merged or closed.
 	State gateway.PullRequestState
 	// How says what the state was recognised by: for a merge ByAncestor,
-	// ByTrailer or ByPatchID; for a close the ref that is gone; else empty.
+	// ByTrailer, ByPatchID or ByForge; for a close ByForge, or the ref that is
+	// gone; else empty.
 	How string
 	// MergeCommit is the commit of the target branch's first-parent line
 	// that brought the change; only when merged.
 	MergeCommit gateway.OID
+
+	// The rest is known of a pull request on GitHub alone.
+
+	// TextDigest is of title and body as shown: keep it with the receipt, and
+	// hand it in as Known.TextDigest.
+	TextDigest string
+	// Edited says that title or body are not as they were at the receipt: a
+	// human has taken the pull request over, and it is not to be touched again.
+	Edited bool
+	// Conflicts says that the branch no longer goes with its base. False may
+	// also mean that GitHub has not worked it out yet.
+	Conflicts bool
+	// Review is what the reviewers say of an open one; empty if not asked.
+	Review Review
 }
 
 // The ways to recognise a merge, the surest first.
@@ -62,6 +77,8 @@ type Known struct {
 	Attempt    gateway.AttemptID
 	Head       gateway.OID
 	BaseCommit gateway.OID
+	// TextDigest is that of the receipt; empty: edits are not looked for.
+	TextDigest string
 }
 
 // An Observation is what a forge showed at one moment.

@@ -165,7 +165,7 @@ func merges(t *testing.T, path string, src []byte) (found []string) {
 				report(n, "calls "+id.Name)
 			}
 		case *ast.BasicLit:
-			if s, err := strconv.Unquote(n.Value); n.Kind == token.STRING && err == nil && forbiddenText.MatchString(s) {
+			if s, err := strconv.Unquote(n.Value); n.Kind == token.STRING && err == nil && forbiddenText.MatchString(s) && !strings.HasPrefix(s, "GET /") {
 				report(n, "says "+n.Value)
 			}
 		}
