@@ -8,7 +8,7 @@ OPA_VERSION := $(shell $(GO) list -m -f '{{.Version}}' github.com/open-policy-ag
 RACE     := ./gateway/... ./scheduler/... ./worker/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check policy-test docs bench clean
+.PHONY: help build demo test check policy-test policy-mutation docs bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ policy-test: $(OPA) ## the stock opa on our policies: test with coverage, check,
 	$(OPA) test policies/
 	$(OPA) check --strict policies/
 	@test -z "$$($(OPA) fmt --list policies/)" || { $(OPA) fmt --list policies/; echo "run bin/opa fmt --write on these"; exit 1; }
+
+policy-mutation: build ## change the policies place by place and see whether their tests notice
+	$(BIN) policy mutate policies
 
 $(OPA): go.mod
 	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod $(GO) install github.com/open-policy-agent/opa@$(OPA_VERSION)

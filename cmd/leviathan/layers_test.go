@@ -16,26 +16,27 @@ var layers = map[string]struct {
 	row  int
 	only []string // the packages of this module that it may import, if fewer than all above it
 }{
-	"leviathan/policies":           {1, nil},
-	"leviathan/gateway":            {1, []string{}},
-	"leviathan/gateway/strictyaml": {2, []string{"leviathan/gateway"}},
-	"leviathan/gateway/autonomy":   {3, nil},
-	"leviathan/gateway/backlog":    {3, nil},
-	"leviathan/gateway/engine":     {3, []string{"leviathan/gateway"}},
-	"leviathan/gateway/journal":    {3, []string{"leviathan/gateway"}},
-	"leviathan/gateway/repository": {3, []string{"leviathan/gateway"}},
-	"leviathan/gateway/forge":      {3, []string{"leviathan/gateway"}},
-	"leviathan/gateway/cluster":    {3, []string{"leviathan/gateway"}},
-	"leviathan/gateway/replay":     {4, nil},
-	"leviathan/gateway/server":     {4, nil},
-	"leviathan/gateway/console":    {4, nil},
-	"leviathan/scheduler":          {5, []string{"leviathan/gateway"}},
-	"leviathan/worker":             {5, []string{"leviathan/gateway"}},
-	"leviathan/spider":             {5, []string{"leviathan/gateway"}},
-	"leviathan/invariants/facts":   {4, nil},
-	"leviathan/invariants/report":  {4, nil},
-	"leviathan/invariants":         {5, nil},
-	"leviathan/cmd/leviathan":      {6, nil},
+	"leviathan/policies":                 {1, nil},
+	"leviathan/gateway":                  {1, []string{}},
+	"leviathan/gateway/strictyaml":       {2, []string{"leviathan/gateway"}},
+	"leviathan/gateway/autonomy":         {3, nil},
+	"leviathan/gateway/backlog":          {3, nil},
+	"leviathan/gateway/engine":           {3, []string{"leviathan/gateway"}},
+	"leviathan/gateway/engine/authoring": {4, []string{"leviathan/gateway", "leviathan/gateway/engine", "leviathan/gateway/strictyaml"}},
+	"leviathan/gateway/journal":          {3, []string{"leviathan/gateway"}},
+	"leviathan/gateway/repository":       {3, []string{"leviathan/gateway"}},
+	"leviathan/gateway/forge":            {3, []string{"leviathan/gateway"}},
+	"leviathan/gateway/cluster":          {3, []string{"leviathan/gateway"}},
+	"leviathan/gateway/replay":           {4, nil},
+	"leviathan/gateway/server":           {4, nil},
+	"leviathan/gateway/console":          {4, nil},
+	"leviathan/scheduler":                {5, []string{"leviathan/gateway"}},
+	"leviathan/worker":                   {5, []string{"leviathan/gateway"}},
+	"leviathan/spider":                   {5, []string{"leviathan/gateway"}},
+	"leviathan/invariants/facts":         {4, nil},
+	"leviathan/invariants/report":        {4, nil},
+	"leviathan/invariants":               {5, nil},
+	"leviathan/cmd/leviathan":            {6, nil},
 }
 
 // fences say who alone may import a module, and why.
@@ -43,7 +44,7 @@ var fences = map[string]struct {
 	by  []string
 	why string
 }{
-	"github.com/open-policy-agent/opa/":    {[]string{"leviathan/gateway/engine"}, "one place decides what a policy may do"},
+	"github.com/open-policy-agent/opa/":    {[]string{"leviathan/gateway/engine", "leviathan/gateway/engine/authoring"}, "one place decides what a policy may do"},
 	"modernc.org/sqlite":                   {[]string{"leviathan/gateway/journal"}, "one writer"},
 	"github.com/gorilla/mux":               {[]string{"leviathan/gateway/server"}, "routes are one table"},
 	"github.com/go-git/go-git/v5":          {[]string{"leviathan/gateway/repository"}, "workers and forges use the git binary"},

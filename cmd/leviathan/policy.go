@@ -22,7 +22,7 @@ import (
 const embeddedDir = "policies"
 
 func (o operator) policy() *cobra.Command {
-	return family("policy", "The Rego policies that decide", o.policyTest(), o.policyCodes())
+	return family("policy", "The Rego policies that decide", o.policyTest(), o.policyCodes(), o.policyMutate())
 }
 
 // loadBundle loads a folder, or with no name the bundle that the binary has.
