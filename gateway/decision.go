@@ -95,6 +95,7 @@ const (
 	ActionTokenRevoke       = "token.revoke"
 	ActionBundleActivate    = "bundle.activate"
 	ActionBundleRollback    = "bundle.rollback"
+	ActionBundleReplay      = "bundle.replay"
 	ActionJournalPrune      = "journal.prune"
 	ActionEventAppend       = "event.append"
 	ActionForgeObserve      = "forge.observe"
@@ -110,7 +111,7 @@ func Actions() []string {
 		ActionAttemptEvidence, ActionArtifactPut, ActionAttemptFinish, ActionPullRequestOpen, ActionPullRequestNote,
 		ActionAttemptLost, ActionAttemptExpire, ActionAutonomyHalt, ActionAutonomyResume, ActionCircuitReset,
 		ActionAttemptCancel, ActionAttemptInvalidate, ActionTaskRetry, ActionClockAccept, ActionTokenCreate, ActionTokenRevoke,
-		ActionBundleActivate, ActionBundleRollback, ActionJournalPrune, ActionEventAppend, ActionForgeObserve,
+		ActionBundleActivate, ActionBundleRollback, ActionBundleReplay, ActionJournalPrune, ActionEventAppend, ActionForgeObserve,
 		ActionRouteRead, ActionInvariantsCheck,
 	}
 }

@@ -48,8 +48,14 @@ type PolicyCandidate struct {
 	Shadow *ShadowReport `json:"shadow"`
 }
 
-// A PolicyStep is one step of the gate and how it ended. Outcome is held,
-// refused or not_asked.
+// How a step of the gate ended.
+const (
+	StepHeld     = "held"
+	StepRefused  = "refused"
+	StepNotAsked = "not_asked"
+)
+
+// A PolicyStep is one step of the gate and how it ended.
 type PolicyStep struct {
 	Step     string       `json:"step"`
 	Outcome  string       `json:"outcome"`
@@ -163,4 +169,31 @@ type PolicyChangeRequest struct {
 	Accept []FlipClass `json:"accept,omitempty"`
 	// Reason is required, and journalled with who asked.
 	Reason string `json:"reason"`
+}
+
+// A PolicyHistory lists the policies that governed, newest first: GET
+// /v1/policy/history.
+type PolicyHistory struct {
+	Items []PolicyVersion `json:"items"`
+}
+
+// A PolicyCoverage says which rules were the reason of a decision since a
+// time, and which a test makes one: GET /v1/policy/coverage.
+type PolicyCoverage struct {
+	Revision string         `json:"revision"`
+	Since    Time           `json:"since"`
+	Items    []RuleCoverage `json:"items"`
+	// TestProblem says why the policy's own tests say little: one fails.
+	TestProblem string `json:"test_problem,omitempty"`
+}
+
+// A RuleCoverage is one rule that denies.
+type RuleCoverage struct {
+	Code    string `json:"code"`
+	Title   string `json:"title"`
+	Package string `json:"package"`
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Fired   int64  `json:"fired"`
+	Tested  bool   `json:"tested"`
 }

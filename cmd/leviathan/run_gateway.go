@@ -94,10 +94,6 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	if err != nil {
 		return nil, err
 	}
-	policy, err := loadPolicies(ctx, o.policies)
-	if err != nil {
-		return nil, err
-	}
 	j, err := journal.Open(ctx, journal.Config{Dir: o.state, Logger: logger, Now: time.Now})
 	if err != nil {
 		return nil, err
@@ -112,6 +108,10 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	if err != nil {
 		return nil, err
 	}
+	policy, err := server.InitialPolicy(ctx, j, o.policies != "", func(ctx context.Context) (*engine.Snapshot, error) { return loadPolicies(ctx, o.policies) })
+	if err != nil {
+		return nil, err
+	}
 	g := &runningGateway{token: token, journal: j, targets: targets, log: logger, failed: make(chan error, 8)}
 	eng := engine.New(policy)
 	g.server, err = server.New(ctx, server.Config{StateDir: o.state, Journal: j, Engine: eng, Targets: targets, OperatorToken: token, Logger: logger,
@@ -123,8 +123,10 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listening on %s: %w", o.listen, err), g.server.Close())
 	}
+	if err := g.server.BeginPolicy(ctx, sourceName(o.policies)); err != nil {
+		return nil, errors.Join(fmt.Errorf("journalling the policy that governs: %w", err), listener.Close(), g.server.Close())
+	}
 	g.serve(ctx, o, listener, eng, onChange)
-	g.server.PolicyChanged(ctx, sourceName(o.policies), policy, nil)
 	return g, nil
 }
 
@@ -173,18 +175,46 @@ func (g *runningGateway) serve(ctx context.Context, o gatewayOptions, listener n
 	})
 	if o.policies != "" {
 		g.goRun(func() error {
-			gate := func(ctx context.Context, candidate *engine.Snapshot) error {
-				return g.server.ActivatePolicy(ctx, o.policies, candidate)
-			}
-			return eng.WatchDir(ctx, o.policies, gate, func(candidate *engine.Snapshot, err error) {
+			return eng.WatchDir(ctx, o.policies, g.offer(o.policies), func(candidate *engine.Snapshot, err error) {
 				if err != nil {
-					g.server.PolicyChanged(ctx, o.policies, candidate, err)
+					g.server.PolicyRefused(ctx, o.policies, refusedSteps(err), err)
 					return
 				}
 				g.server.PolicyActive()
 			})
 		})
 	}
+}
+
+// offer is the gate of a candidate that has passed its own tests.
+func (g *runningGateway) offer(source string) func(context.Context, *engine.Snapshot) error {
+	return func(ctx context.Context, candidate *engine.Snapshot) error {
+		return g.server.OfferPolicy(ctx, source, candidate, gateSteps("", gateway.StepHeld))
+	}
+}
+
+// gateSteps are the steps of the gate as far as the one that failed, or those
+// before the replay if none did.
+func gateSteps(failed engine.Step, outcome string) []gateway.PolicyStep {
+	var steps []gateway.PolicyStep
+	for _, step := range []engine.Step{engine.StepRead, engine.StepParse, engine.StepCompile, engine.StepMetadata, engine.StepEntrypoint, engine.StepTest} {
+		if step == failed {
+			return append(steps, gateway.PolicyStep{Step: string(step), Outcome: outcome})
+		}
+		steps = append(steps, gateway.PolicyStep{Step: string(step), Outcome: gateway.StepHeld})
+	}
+	return steps
+}
+
+// refusedSteps are the steps up to the one at which a candidate was refused.
+func refusedSteps(err error) []gateway.PolicyStep {
+	var refused *engine.LoadError
+	if !errors.As(err, &refused) {
+		return nil
+	}
+	steps := gateSteps(refused.Step, gateway.StepRefused)
+	steps[len(steps)-1].Problems = refused.Problems
+	return steps
 }
 
 func (g *runningGateway) goRun(f func() error) {

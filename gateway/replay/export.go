@@ -12,10 +12,11 @@ import (
 
 // ExportOptions select the decisions of an export; zero values select all.
 type ExportOptions struct {
-	Since    gateway.Time
-	Target   gateway.TargetID
-	Action   string
-	AfterSeq int64
+	Since  gateway.Time
+	Target gateway.TargetID
+	Action string
+	// AfterSeq and UpToSeq bound the records; see journal.DecisionRange.
+	AfterSeq, UpToSeq int64
 }
 
 // Export writes decisions in the form of OPA's decision log, a line of JSON
@@ -23,7 +24,7 @@ type ExportOptions struct {
 func Export(ctx context.Context, j *journal.Journal, o ExportOptions, w io.Writer) (n int, err error) {
 	lines := json.NewEncoder(w)
 	lines.SetEscapeHTML(false)
-	which := journal.DecisionRange{Since: o.Since, Target: o.Target, Action: o.Action, AfterSeq: o.AfterSeq}
+	which := journal.DecisionRange{Since: o.Since, Target: o.Target, Action: o.Action, AfterSeq: o.AfterSeq, UpToSeq: o.UpToSeq}
 	err = j.EachDecision(ctx, which, func(d journal.StoredDecision) error {
 		event, err := NewLogEvent(d)
 		if err != nil {

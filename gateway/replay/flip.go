@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"leviathan/gateway"
 	"leviathan/gateway/engine"
@@ -67,4 +68,19 @@ func notThePolicys(codes []string) bool {
 	return slices.ContainsFunc(codes, func(code string) bool {
 		return code == "unknown.contention" || code == engine.CodeTimeout || code == engine.CodeCancelled
 	})
+}
+
+// Describe lists the counts that are not zero, the gravest first: "2
+// deny_to_allow, 1 reasons", or "none".
+func Describe(counts gateway.FlipCounts) string {
+	var parts []string
+	for _, class := range gateway.FlipClasses() {
+		if counts[class] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[class], class))
+		}
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
 }

@@ -14,6 +14,7 @@ import (
 	"leviathan/gateway"
 	"leviathan/gateway/engine"
 	"leviathan/gateway/journal"
+	"leviathan/gateway/replay"
 )
 
 // maxRounds is how often a heavy question is evaluated again, outside the
@@ -144,8 +145,19 @@ func (s *Server) decide(ctx context.Context, q question) (*decided, error) {
 			return nil, err
 		}
 		s.metrics.decision(q.action, d)
+		s.offerShadow(&q, d)
 		return d, nil
 	}
+}
+
+// offerShadow hands a decided question to the candidate policy, if one waits.
+func (s *Server) offerShadow(q *question, d *decided) {
+	codes := make([]string, 0, len(d.Reasons))
+	for _, r := range d.Reasons {
+		codes = append(codes, r.Code)
+	}
+	s.shadow.Offer(replay.Question{Decision: d.ID, Action: q.action, Target: q.target, Task: q.taskID(), Attempt: q.id, DryRun: q.dry,
+		Codes: codes, Input: d.input, Result: d.result.JSON})
 }
 
 func (s *Server) decideOnce(ctx context.Context, q *question, round int) (*decided, error) {

@@ -64,7 +64,8 @@ type world struct {
 	// policy, if set before start, is another than the built-in one.
 	policy *engine.Snapshot
 	// real lets the gateway follow the machine's clock.
-	real bool
+	real   bool
+	engine *engine.Engine // of the gateway that runs
 }
 
 // now is the gateway's clock.
@@ -189,7 +190,8 @@ func (w *world) start() {
 	if w.journal, err = journal.Open(ctx, journal.Config{Dir: state, Logger: logger, Now: w.now}); err != nil {
 		w.t.Fatal(err)
 	}
-	w.server, err = server.New(ctx, server.Config{StateDir: state, Journal: w.journal, Engine: engine.New(snapshot), Targets: targets,
+	w.engine = engine.New(snapshot)
+	w.server, err = server.New(ctx, server.Config{StateDir: state, Journal: w.journal, Engine: w.engine, Targets: targets,
 		OperatorToken: operator, Logger: logger, Now: w.now})
 	if err != nil {
 		w.t.Fatal(err)

@@ -17,13 +17,9 @@ import (
 // keys (letter case aside, since the decoder ignores it) and trailing data
 // are errors of kind invalid that name the field. An empty body reads as {}.
 func readJSON(r *http.Request, v any) error {
-	data, err := io.ReadAll(r.Body)
+	data, err := readBody(r)
 	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return gateway.Errorf(gateway.TooLarge, "the body is larger than %d bytes", tooLarge.Limit)
-		}
-		return gateway.Errorf(gateway.Invalid, "reading the body: %v", err)
+		return err
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
 		data = []byte("{}")
@@ -37,6 +33,19 @@ func readJSON(r *http.Request, v any) error {
 		return jsonError(err)
 	}
 	return nil
+}
+
+// readBody reads the whole body, which the route has bounded.
+func readBody(r *http.Request) ([]byte, error) {
+	data, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, gateway.Errorf(gateway.TooLarge, "the body is larger than %d bytes", tooLarge.Limit)
+	case err != nil:
+		return nil, gateway.Errorf(gateway.Invalid, "reading the body: %v", err)
+	}
+	return data, nil
 }
 
 // jsonError turns a decoder's error into one that names the field.

@@ -80,29 +80,23 @@ func (s *Server) listFailures(w http.ResponseWriter, r *http.Request, _ principa
 }
 
 func (s *Server) listDecisions(w http.ResponseWriter, r *http.Request, _ principal) error {
-	limit, err := limitOf(r, 50, 1000)
+	if wantsLines(r) {
+		return s.streamDecisions(w, r)
+	}
+	filter, err := decisionFilter(r)
 	if err != nil {
 		return err
-	}
-	query := r.URL.Query()
-	filter := journal.DecisionFilter{Action: query.Get("action"), Outcome: query.Get("outcome"), Code: query.Get("code"),
-		Target: gateway.TargetID(query.Get("target")), Task: gateway.TaskID(query.Get("task")), Attempt: gateway.AttemptID(query.Get("attempt")),
-		Revision: query.Get("revision"), Page: journal.Page{Limit: limit, Token: query.Get("page_token")}}
-	if o := filter.Outcome; o != "" && o != "allow" && o != "deny" {
-		return &gateway.Error{Kind: gateway.Invalid, Field: "outcome", Detail: "outcome is allow or deny"}
-	}
-	for name, at := range map[string]*gateway.Time{"since": &filter.Since, "until": &filter.Until} {
-		if text := query.Get(name); text != "" {
-			if *at, err = gateway.ParseTime(text); err != nil {
-				return &gateway.Error{Kind: gateway.Invalid, Field: name, Detail: err.Error()}
-			}
-		}
 	}
 	list, err := s.journal.Decisions(r.Context(), filter)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, list)
+}
+
+// accepts reports whether the client asks for a media type by name.
+func accepts(r *http.Request, kind string) bool {
+	return strings.Contains(r.Header.Get("Accept"), kind)
 }
 
 // showDecision is one decision with its whole input, put together from its
@@ -166,7 +160,7 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, _ principal)
 			return &gateway.Error{Kind: gateway.Invalid, Field: "after", Detail: "after is a sequence number"}
 		}
 	}
-	if !strings.Contains(r.Header.Get("Accept"), "application/x-ndjson") {
+	if !accepts(r, "application/x-ndjson") {
 		events, err := s.journal.Events(r.Context(), journal.EventFilter{After: after}, limit)
 		if err != nil {
 			return err

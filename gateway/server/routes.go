@@ -86,15 +86,27 @@ func routes() []route {
 		{"POST", "/v1/autonomy/resume", gateway.ActionAutonomyResume, 64 * kib, 0, (*Server).resume, "lift a halt"},
 		{"POST", "/v1/clock/accept", gateway.ActionClockAccept, 64 * kib, 0, (*Server).acceptClock, "go on with a clock that went backwards"},
 
-		{"GET", "/v1/decisions", read, 0, 0, (*Server).listDecisions, "decisions, newest first"},
+		{"GET", "/v1/decisions", read, 0, gitTimeout, (*Server).listDecisions, "decisions, newest first; NDJSON in the form of a decision log, and follows"},
 		{"GET", "/v1/decisions/{decision}", read, 0, 0, (*Server).showDecision, "one decision with its input"},
 		{"GET", "/v1/decisions/{decision}/bundle", read, 0, gitTimeout, (*Server).decisionBundle, "what a refused push carried, as a git bundle"},
+
+		{"GET", "/v1/policy", read, 0, 0, (*Server).policyStatus, "which policy governs, and what became of the newest candidate"},
+		{"GET", "/v1/policy/history", read, 0, 0, (*Server).policyHistory, "the policies that governed, newest first"},
+		{"GET", "/v1/policy/coverage", read, 0, cycleTimeout, (*Server).policyCoverage, "which rules were a reason since a time, and which a test makes one"},
+		{"POST", "/v1/policy/replay", gateway.ActionBundleReplay, 16 * mib, gitTimeout, (*Server).replayPolicy, "decide the journal again by a candidate"},
+		{"POST", "/v1/policy/activate", gateway.ActionBundleActivate, 64 * kib, gitTimeout, (*Server).activatePolicy, "take the candidate that waits"},
+		{"POST", "/v1/policy/rollback", gateway.ActionBundleRollback, 64 * kib, cycleTimeout, (*Server).rollBackPolicy, "make an earlier policy govern again"},
 
 		{"POST", "/v1/tokens", gateway.ActionTokenCreate, 64 * kib, 0, (*Server).createToken, "make a component's token"},
 		{"GET", "/v1/tokens", read, 0, 0, (*Server).listTokens, "component tokens, without secrets"},
 		{"DELETE", "/v1/tokens/{token}", gateway.ActionTokenRevoke, 0, 0, (*Server).revokeToken, "revoke a component's token"},
 
 		{"GET", "/v1/journal/checkpoint", read, 0, 0, (*Server).checkpoint, "a signed note of the journal's tree"},
+		{"GET", "/v1/journal/inclusion", read, 0, 0, (*Server).inclusionProof, "proof that a record is in the journal's tree"},
+		{"GET", "/v1/journal/consistency", read, 0, 0, (*Server).consistencyProof, "proof that an older tree is the beginning of a newer one"},
+		{"GET", "/v1/journal/backup", read, 0, gitTimeout, (*Server).backup, "the database as it is now, as one file"},
+		{"GET", "/v1/journal/export", read, 0, gitTimeout, (*Server).exportJournal, "every record, a line of JSON each"},
+		{"POST", "/v1/journal/prune", gateway.ActionJournalPrune, 64 * kib, gitTimeout, (*Server).prune, "remove inputs of old decisions"},
 		{"GET", "/v1/events", read, 0, gitTimeout, (*Server).listEvents, "events in journal order; NDJSON follows"},
 		{"GET", "/v1/events/recent", read, 0, 0, (*Server).recentEvents, "events, newest first"},
 		{"POST", "/v1/events/ingest", gateway.ActionEventAppend, 8 * mib, 0, (*Server).ingest, "append external events, all or nothing"},

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"leviathan/gateway/engine"
 	"leviathan/gateway/forge"
 	"leviathan/gateway/journal"
+	"leviathan/gateway/replay"
 	"leviathan/gateway/repository"
 )
 
@@ -54,6 +56,9 @@ type Config struct {
 	// OnChange is called, without locks, when a target may have something new
 	// to plan: an attempt ended, a halt was lifted. It must not block.
 	OnChange func(gateway.TargetID)
+	// ReplayLast is how many records back from its end the journal is decided
+	// again for a candidate policy; 0 means 20,000.
+	ReplayLast int64
 	// Warnings are shown in the status: what is risky about how it was started.
 	Warnings []string
 }
@@ -88,8 +93,9 @@ type Server struct {
 	mu      sync.Mutex // guards running
 	running map[gateway.TargetID]*target
 
-	problemMu sync.Mutex
-	problem   string // why the newest policy is not active; "" if it is
+	policy     policyLife
+	shadow     *replay.Shadow
+	replayLast int64
 }
 
 // New makes a gateway and brings it in line with its journal. It serves
@@ -100,7 +106,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{stateDir: c.StateDir, journal: c.Journal, engine: c.Engine, targets: c.Targets, operatorHash: hashSecret(c.OperatorToken),
 		log: c.Logger, now: c.Now, openMetrics: c.OpenMetrics, gitBinary: c.GitBinary, credential: c.GitCredential, credHost: c.CredentialHost,
-		onChange: c.OnChange, warnings: c.Warnings, metrics: newMetrics(), evaluations: newEvaluations(), running: map[gateway.TargetID]*target{}}
+		onChange: c.OnChange, warnings: c.Warnings, metrics: newMetrics(), evaluations: newEvaluations(),
+		shadow: replay.NewShadow(c.Logger), replayLast: cmp.Or(c.ReplayLast, replayLast), running: map[gateway.TargetID]*target{}}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -135,6 +142,11 @@ func (s *Server) Run(ctx context.Context) error {
 			first.Go(func() { s.refresh(ctx, s.lookup(cfg.ID)) })
 		}
 	}
+	first.Go(func() {
+		if err := s.shadow.Run(ctx); err != nil {
+			s.log.Error("asking the candidate policy", "error", err)
+		}
+	})
 	s.tick(ctx)
 	first.Wait()
 	return ctx.Err()
@@ -152,64 +164,6 @@ func (s *Server) Close() error {
 		}
 	}
 	return err
-}
-
-// PolicyChanged journals the policy that a start found, or one that was refused,
-// with the reason, which the status shows until another one is active.
-func (s *Server) PolicyChanged(ctx context.Context, source string, candidate *engine.Snapshot, refused error) {
-	var payload journal.Payload
-	problem := ""
-	if refused != nil {
-		problem = refused.Error()
-		rejected := journal.BundleRejected{Source: source, Reason: clip(problem)}
-		if candidate != nil {
-			rejected.Revision = candidate.Revision()
-		}
-		payload = rejected
-	} else {
-		payload = journal.BundleActivated{Source: source, Revision: candidate.Revision(), PolicyDigest: candidate.Digest()}
-	}
-	s.problemMu.Lock()
-	s.problem = problem
-	s.problemMu.Unlock()
-	if err := s.journal.Commit(ctx, func(tx *journal.Tx) error { return event(tx, self.id, payload) }); err != nil {
-		s.log.Error("journalling a policy change", "source", source, "error", err)
-	}
-	s.changed("")
-}
-
-// ActivatePolicy asks the policy that governs whether a candidate, whose tests
-// have passed, may take its place. The decision and the fact are on disk when
-// it returns nil; any error means that the candidate must not be activated.
-func (s *Server) ActivatePolicy(ctx context.Context, source string, candidate *engine.Snapshot) error {
-	d, err := s.decide(ctx, question{action: gateway.ActionBundleActivate, by: self,
-		resource: gateway.Entity{Type: "bundle", ID: candidate.Digest()},
-		request:  map[string]string{"source": source, "revision": candidate.Revision()},
-		effect: func(tx *journal.Tx, d *decided) error {
-			if !d.Allow {
-				return nil
-			}
-			return event(tx, self.id, journal.BundleActivated{Source: source, Revision: candidate.Revision(), PolicyDigest: candidate.Digest()})
-		}})
-	if err != nil {
-		return err
-	}
-	return d.refusal()
-}
-
-// PolicyActive forgets why an earlier candidate was refused: what the source
-// has now is what governs.
-func (s *Server) PolicyActive() {
-	s.problemMu.Lock()
-	s.problem = ""
-	s.problemMu.Unlock()
-	s.changed("")
-}
-
-func (s *Server) policyProblem() string {
-	s.problemMu.Lock()
-	defer s.problemMu.Unlock()
-	return s.problem
 }
 
 // changed tells whoever plans that a target may have something new.

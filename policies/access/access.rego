@@ -12,13 +12,13 @@ import data.leviathan.reason
 # The actions of an operator: each is an event, most of them restrict.
 operator_actions := {
 	"autonomy.halt", "autonomy.resume", "circuit.reset", "attempt.cancel", "attempt.invalidate", "task.retry", "clock.accept",
-	"token.create", "token.revoke", "bundle.activate", "bundle.rollback", "journal.prune",
+	"token.create", "token.revoke", "bundle.activate", "bundle.rollback", "bundle.replay", "journal.prune",
 }
 
 # The actions that this package alone decides: access is all that they need.
 own_actions := {
 	"autonomy.halt", "autonomy.resume", "circuit.reset", "attempt.cancel", "attempt.invalidate", "task.retry",
-	"clock.accept", "token.create", "token.revoke", "bundle.activate", "bundle.rollback", "journal.prune",
+	"clock.accept", "token.create", "token.revoke", "bundle.activate", "bundle.rollback", "bundle.replay", "journal.prune",
 	"event.append", "forge.observe", "route.read", "invariants.check",
 }
 
@@ -27,7 +27,7 @@ actions := {
 	"attempt.start", "agent.run", "attempt.heartbeat", "repository.fetch", "change.push", "attempt.evidence",
 	"artifact.put", "attempt.finish", "pull_request.open", "autonomy.halt", "autonomy.resume", "circuit.reset",
 	"attempt.cancel", "attempt.invalidate", "task.retry", "clock.accept", "token.create", "token.revoke",
-	"bundle.activate", "bundle.rollback", "journal.prune", "event.append", "forge.observe", "route.read",
+	"bundle.activate", "bundle.rollback", "bundle.replay", "journal.prune", "event.append", "forge.observe", "route.read",
 	"invariants.check", "cycle.plan", "pull_request.annotate", "attempt.lost", "attempt.expire",
 }
 
@@ -47,7 +47,7 @@ _role_may if {
 
 _role_may if {
 	input.subject.role == "reader"
-	input.action in {"repository.fetch", "route.read", "invariants.check"}
+	input.action in {"repository.fetch", "route.read", "bundle.replay", "invariants.check"}
 }
 
 _role_may if {

@@ -5,7 +5,7 @@ import rego.v1
 import data.leviathan.reason
 
 # What only an operator reads: what a refused push carried, and who has tokens.
-_operator_routes := {"/v1/decisions/{decision}/bundle", "/v1/tokens"}
+_operator_routes := {"/v1/decisions/{decision}/bundle", "/v1/tokens", "/v1/journal/backup", "/v1/journal/export"}
 
 _routes := {
 	"scheduler": {"/v1/attempts", "/v1/attempts/{attempt}", "/v1/autonomy/status"},

@@ -137,6 +137,11 @@ _fields := {
 		["request", "method"]: {"string"},
 	},
 	"token": {["request", "role"]: {"string"}},
+	"activation": {
+		["request", "flips", "deny_to_allow"]: {"number"},
+		["request", "flips", "error"]: {"number"},
+		["request", "accepted"]: {"array"},
+	},
 	"plan_config": {
 		["config", "values", "max_open_prs"]: {"number"},
 		["config", "values", "max_running_attempts"]: {"number"},
