@@ -10,20 +10,35 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gowebpki/jcs"
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// PartOf is NewPart for large values: it builds the engine's form from the Go
-// value itself and writes the JSON once, from that form. It takes strings,
-// booleans, integers, json.Number, slices, arrays, maps with string keys,
-// structs by their json tags, pointers and interfaces. Unlike encoding/json a
-// nil slice is [] and a nil map {}: a policy that iterates finds nothing
-// instead of the wrong type. Methods such as MarshalJSON are not called.
-func PartOf(name string, v any) (Part, error) {
+// A Former makes the parts of one input from Go values. It builds the engine's
+// form from the value itself and writes the JSON once, from that form; a
+// map[string]any that occurs in several places, of several parts too, is built
+// once. It takes strings, booleans, numbers, json.Number, slices, arrays, maps
+// with string keys, structs by their json tags, pointers and interfaces. Unlike
+// encoding/json a nil slice is [] and a nil map {}: a policy that iterates
+// finds nothing instead of the wrong type. Methods such as MarshalJSON are not
+// called. A Former is for one goroutine, and the values must not change while
+// it is in use.
+type Former struct{ form goForm }
+
+// NewFormer makes a Former.
+func NewFormer() *Former {
+	return &Former{goForm{converter{keys: map[string]*ast.Term{}}, map[uintptr]formed{}}}
+}
+
+// PartOf is the Part of a NewFormer.
+func PartOf(name string, v any) (Part, error) { return NewFormer().Part(name, v) }
+
+// Part is the part of the name; it fails as NewPart does.
+func (f *Former) Part(name string, v any) (Part, error) {
 	if !partName.MatchString(name) {
 		return Part{}, fmt.Errorf("name input part %q: not lower_snake_case", name)
 	}
-	value, err := goForm{converter{keys: map[string]*ast.Term{}}}.value(reflect.ValueOf(v))
+	value, err := f.form.value(reflect.ValueOf(v))
 	if err != nil {
 		return Part{}, fmt.Errorf("convert input part %s: %w", name, err)
 	}
@@ -35,7 +50,17 @@ func PartOf(name string, v any) (Part, error) {
 }
 
 // goForm converts Go values by reflection.
-type goForm struct{ converter }
+type goForm struct {
+	converter
+	formed map[uintptr]formed // by the address of a map
+}
+
+// formed is what a map became. It holds on to the map, whose address must not
+// become another's.
+type formed struct {
+	from  map[string]any
+	value ast.Value
+}
 
 func (g goForm) value(v reflect.Value) (ast.Value, error) {
 	switch v.Kind() {
@@ -56,6 +81,9 @@ func (g goForm) value(v reflect.Value) (ast.Value, error) {
 		return ast.Boolean(v.Bool()), nil
 	case reflect.Int, reflect.Int64, reflect.Int32:
 		s, err := canonicalNumber(strconv.FormatInt(v.Int(), 10))
+		return ast.Number(s), err
+	case reflect.Float64:
+		s, err := jcs.NumberToJSON(v.Float())
 		return ast.Number(s), err
 	case reflect.Slice, reflect.Array:
 		return g.list(v)
@@ -92,6 +120,10 @@ func (g goForm) mapping(v reflect.Value) (ast.Value, error) {
 	if v.Type().Key().Kind() != reflect.String {
 		return nil, fmt.Errorf("%s has keys that are not strings", v.Type())
 	}
+	from, shared := v.Interface().(map[string]any)
+	if known, ok := g.formed[v.Pointer()]; shared && ok && len(from) > 0 {
+		return known.value, nil
+	}
 	pairs := make([][2]*ast.Term, 0, v.Len())
 	for it := v.MapRange(); it.Next(); {
 		term, err := g.term(it.Value())
@@ -100,7 +132,11 @@ func (g goForm) mapping(v reflect.Value) (ast.Value, error) {
 		}
 		pairs = append(pairs, [2]*ast.Term{g.key(strings.ToValidUTF8(it.Key().String(), "\uFFFD")), term})
 	}
-	return ast.NewObject(pairs...), nil
+	object := ast.NewObject(pairs...)
+	if shared && len(from) > 0 {
+		g.formed[v.Pointer()] = formed{from, object}
+	}
+	return object, nil
 }
 
 func (g goForm) object(v reflect.Value) (ast.Value, error) {

@@ -84,8 +84,8 @@ type Within struct {
 // An Overlay is a rendered kustomization.
 type Overlay struct {
 	File      string     `json:"file" doc:"the kustomization file"`
-	OK        bool       `json:"ok" doc:"it was rendered; if not, problems says why"`
-	Base      bool       `json:"base" doc:"another kustomization of the tree includes it"`
+	OK        bool       `json:"ok" doc:"it was rendered by itself; if not, it is a base, a component, or problems says why"`
+	Base      bool       `json:"base" doc:"another kustomization of the tree includes it, and only that is rendered"`
 	Reads     []string   `json:"reads" doc:"every file that rendering read"`
 	Documents []Resource `json:"documents" doc:"the resources that come out, in kustomize's order"`
 }

@@ -34,7 +34,7 @@ func (t *tree) kindOf(name string, file File) fileKind {
 		return kindTool
 	}
 	switch {
-	case ext == ".yaml" || ext == ".yml":
+	case ext == ".yaml" || ext == ".yml" || base == "Kustomization":
 		return kindYAML
 	case ext == ".md" || ext == ".markdown":
 		return kindMarkdown

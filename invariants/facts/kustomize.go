@@ -2,7 +2,7 @@ package facts
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -33,13 +33,18 @@ func (t *tree) render(ctx context.Context, sources map[string]*source) {
 	for dir, k := range plan {
 		overlay := &Overlay{File: k.file, Base: included[dir]}
 		t.facts.Rendered[dir] = overlay
-		if k.kind == "Component" || ctx.Err() != nil {
-			continue // a component has no resources of its own
+		if ctx.Err() != nil {
+			continue
 		}
 		if blocked := blocked(plan, dir, nil); blocked != nil {
 			lock.Lock()
 			t.facts.Problems = append(t.facts.Problems, blocked...)
 			lock.Unlock()
+			continue
+		}
+		// A component has no resources of its own, and a base is rendered as a
+		// part of what includes it: alone it may lack what that adds.
+		if k.kind == "Component" || overlay.Base {
 			continue
 		}
 		wg.Go(func() {
@@ -134,20 +139,26 @@ func runKustomize(view *treeFS, dir string) (out []resource, err error) {
 		return nil, err
 	}
 	for _, r := range result.Resources() {
-		raw, err := r.MarshalJSON()
+		value, err := renderedValue(r.YNode())
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", r.CurId(), err)
-		}
-		decoder := json.NewDecoder(strings.NewReader(string(raw)))
-		decoder.UseNumber()
-		var value any
-		if err := decoder.Decode(&value); err != nil {
 			return nil, fmt.Errorf("read %s: %w", r.CurId(), err)
 		}
 		out = append(out, resource{Resource: Resource{Kind: r.GetKind(),
 			APIVersion: textAt(value, "apiVersion"), Name: r.GetName(), Namespace: textAt(value, "metadata", "namespace"), Value: value}})
 	}
 	return out, nil
+}
+
+// renderedValue is a node that kustomize made as JSON. It has no aliases: they
+// are resolved when it reads a file.
+func renderedValue(n *yaml.Node) (any, error) {
+	s := &source{}
+	c := nodeConverter{source: s}
+	value := c.value(n, "", nil, 0)
+	if len(s.problems) > 0 {
+		return nil, errors.New(s.problems[0].Message)
+	}
+	return value, nil
 }
 
 // A kustomization is what a kustomization file says about other files.

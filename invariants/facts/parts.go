@@ -13,9 +13,10 @@ import (
 // digest and are stored once.
 func (f *Facts) Parts() (engine.Input, error) {
 	var in engine.Input
+	former := engine.NewFormer() // a pod spec is in a document, too
 	v := reflect.ValueOf(f).Elem()
 	for i := range v.NumField() {
-		part, err := engine.PartOf(jsonName(v.Type().Field(i)), v.Field(i).Interface())
+		part, err := former.Part(jsonName(v.Type().Field(i)), v.Field(i).Interface())
 		if err != nil {
 			return nil, fmt.Errorf("make the facts' document: %w", err)
 		}

@@ -109,6 +109,7 @@ func (t *tree) parse(job task) *parsed {
 	switch job.kind {
 	case kindYAML:
 		out.source = parseYAML(job.path, data)
+		out.source.forget()
 		out.problems = out.source.problems
 	case kindMarkdown:
 		out.markdown = parseMarkdown(job.path, string(data))

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,6 +37,19 @@ func parseYAML(file string, data []byte) *source {
 		s.document(piece)
 	}
 	return s
+}
+
+// forget drops what only some kinds of files are asked about later.
+func (s *source) forget() {
+	if isWorkflow(s.file) || slices.Contains(kustomizationNames, path.Base(s.file)) {
+		return
+	}
+	for _, d := range s.documents {
+		if d.Kind == "ConfigMap" || isAutonomy(d.Value) {
+			return
+		}
+	}
+	s.lines, s.nodes = nil, nil
 }
 
 // A piece is the text of one document and what it must be moved by.
@@ -277,6 +292,17 @@ func (c *nodeConverter) stop(at [2]int, code, message string) any {
 	return nil
 }
 
+// note remembers the first place of a pointer: a member's is that of its key.
+// Without a map nobody wants to know.
+func (c *nodeConverter) note(pointer string, at [2]int) {
+	if c.at == nil {
+		return
+	}
+	if _, ok := c.at[pointer]; !ok {
+		c.at[pointer] = at
+	}
+}
+
 // value converts a node. Everything below an alias is at the alias's place.
 func (c *nodeConverter) value(n *yaml.Node, pointer string, alias *[2]int, depth int) any {
 	at := c.move.at(n.Line, n.Column)
@@ -294,9 +320,7 @@ func (c *nodeConverter) value(n *yaml.Node, pointer string, alias *[2]int, depth
 	case depth > maxYAMLDepth:
 		return c.stop(at, "yaml_depth", fmt.Sprintf("nested deeper than %d levels", maxYAMLDepth))
 	}
-	if _, ok := c.at[pointer]; !ok {
-		c.at[pointer] = at
-	}
+	c.note(pointer, at)
 	switch n.Kind {
 	case yaml.AliasNode:
 		return c.value(n.Alias, pointer, &at, depth+1)
@@ -336,7 +360,7 @@ func (c *nodeConverter) mapping(n *yaml.Node, pointer string, alias *[2]int, dep
 			continue
 		}
 		below := pointer + "/" + escape(name)
-		c.at[below] = at
+		c.note(below, at)
 		out[name] = c.value(value, below, alias, depth+1)
 	}
 	for _, m := range merges {
