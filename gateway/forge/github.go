@@ -239,13 +239,19 @@ func pages[T any](what string, page func(opts github.ListOptions) ([]T, *github.
 			return nil, during(what, err)
 		}
 		all = append(all, some...)
-		if resp.NextPage == 0 {
+		next := resp.NextPage
+		if next == 0 && len(some) >= perPage {
+			// A full page is never taken for the last: an answer that has not
+			// changed may be older than the page behind it.
+			next = max(1, opts.Page) + 1
+		}
+		if next == 0 {
 			return all, nil
 		}
-		if resp.NextPage <= opts.Page {
-			return nil, gateway.Errorf(gateway.Unknown, "%s: page %d is followed by page %d", what, opts.Page, resp.NextPage)
+		if next <= opts.Page {
+			return nil, gateway.Errorf(gateway.Unknown, "%s: page %d is followed by page %d", what, opts.Page, next)
 		}
-		opts.Page = resp.NextPage
+		opts.Page = next
 	}
 	return nil, gateway.Errorf(gateway.Unknown, "%s: there are more than %d pages", what, maxPages)
 }

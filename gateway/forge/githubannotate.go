@@ -209,6 +209,5 @@ func (g *GitHub) label(ctx context.Context, n Note, pr *github.PullRequest) erro
 	if len(missing) == 0 {
 		return nil
 	}
-	_, _, err := g.client.Issues.AddLabelsToIssue(ctx, g.place.owner, g.place.name, n.Number, missing)
-	return during("adding labels", err)
+	return g.call(ctx, "adding labels", http.MethodPost, g.path("/issues/%d/labels", n.Number), map[string][]string{"labels": missing}, nil)
 }

@@ -121,11 +121,16 @@ type shareKey struct{}
 const assumed = 5000
 
 // share is a part, in percent, of what is left now; at least one request.
-func (b *GitHubBudget) share(percent int) *share {
-	left, _, known := b.Remaining()
-	if !known {
+func (b *GitHubBudget) share(percent int, now time.Time) *share {
+	b.mu.Lock()
+	left := b.remaining
+	switch {
+	case !b.known:
 		left = assumed
+	case !now.Before(b.reset): // a new hour has begun
+		left = b.limit
 	}
+	b.mu.Unlock()
 	n := max(1, left*cmp.Or(percent, defaultShare)/100)
 	return &share{of: n, left: n}
 }

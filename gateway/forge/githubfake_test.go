@@ -3,6 +3,7 @@ package forge_test
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -49,6 +50,7 @@ type fake struct {
 	files    map[string]string
 	answers  map[string]any // path to a ready answer
 	page     int            // the size of a page, if smaller than asked
+	noLink   bool           // a full page does not say that another follows
 	tokens   int
 	expires  time.Time
 	left     int
@@ -148,7 +150,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.t.Errorf("making an answer: %v", err)
 	}
 	if r.Method == http.MethodGet && status == http.StatusOK {
-		etag := fmt.Sprintf(`W/"%x"`, len(raw)*31+strings.Count(string(raw), "closed"))
+		etag := fmt.Sprintf(`W/"%x"`, sha256.Sum256([]byte(string(raw)+w.Header().Get("Link"))))
 		w.Header().Set("ETag", etag)
 		if r.Header.Get("If-None-Match") == etag {
 			f.mu.Lock()
@@ -165,7 +167,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // cut is one page of a list, with the header that names the next.
 func (f *fake) cut(w http.ResponseWriter, r *http.Request, list []object) []object {
-	size, _ := strconv.Atoi(r.URL.Query().Get("per_page"))
+	size, err := strconv.Atoi(r.URL.Query().Get("per_page"))
+	if err != nil {
+		return list
+	}
 	if f.page > 0 {
 		size = min(size, f.page)
 	}
@@ -173,7 +178,7 @@ func (f *fake) cut(w http.ResponseWriter, r *http.Request, list []object) []obje
 	page = max(page, 1)
 	from := min(len(list), (page-1)*size)
 	to := min(len(list), from+size)
-	if to < len(list) {
+	if to < len(list) && !f.noLink {
 		q := r.URL.Query()
 		q.Set("page", strconv.Itoa(page+1))
 		w.Header().Set("Link", fmt.Sprintf(`<%s%s?%s>; rel="next"`, f.url, r.URL.Path, q.Encode()))

@@ -20,7 +20,7 @@ func (g *GitHub) Observe(ctx context.Context, branch string, known []Known) (Obs
 	if !branchName(branch) {
 		return Observation{}, gateway.Errorf(gateway.Invalid, "%q is no branch name", branch)
 	}
-	ctx = context.WithValue(ctx, shareKey{}, g.opts.Budget.share(g.opts.SharePercent))
+	ctx = context.WithValue(ctx, shareKey{}, g.opts.Budget.share(g.opts.SharePercent, g.opts.Now()))
 	var o Observation
 	listed := map[int]bool{}
 	for _, k := range known {

@@ -23,7 +23,6 @@ const goGitHub = "github.com/google/go-github/"
 // Merge, CreateReview, Edit and all the others are not among them.
 var called = []string{
 	"Checks.CreateCheckRun", "Checks.ListCheckRunsForRef", "Checks.UpdateCheckRun",
-	"Issues.AddLabelsToIssue",
 	"PullRequests.Create", "PullRequests.Get", "PullRequests.List", "PullRequests.ListReviews", "PullRequests.RequestReviewers",
 	"Repositories.Get", "Repositories.GetBranchProtection", "Repositories.GetContents",
 }
@@ -136,5 +135,40 @@ func TestS02TheGitHubForgeHasNoMoreMethodsThanItsDuties(t *testing.T) {
 	want := []string{"Annotate", "Budget", "Credential", "CredentialHost", "Observe", "Open", "Probe", "String", "Warnings"}
 	if !slices.Equal(got, want) {
 		t.Errorf("the GitHub forge has the methods %v, want %v", got, want)
+	}
+}
+
+// S02: a recording GitHub sees only list, create, read, comment and label in
+// the whole life of a pull request.
+func TestS02AWholeLifeOnGitHubIsListCreateReadCommentAndLabel(t *testing.T) {
+	f := newFake(t)
+	g := f.open(f.app)
+	n := noted(f, g)
+	n.AskReviewers = true
+	f.files["CODEOWNERS"] = "* @ann\n"
+	if _, err := g.Probe(t.Context(), "main"); err != nil {
+		t.Fatal(err)
+	}
+	annotate(f, g, n)
+	n.Status = "succeeded"
+	n.Decisions = append(n.Decisions, "01J0000000000000000000000A")
+	annotate(f, g, n)
+	f.pulls[0]["state"], f.pulls[0]["merged_at"] = "closed", "2026-03-01T12:00:00Z"
+	if _, err := g.Observe(t.Context(), "main", []forge.Known{{Number: 1, Attempt: n.Attempt, Head: n.Head}}); err != nil {
+		t.Fatal(err)
+	}
+	wrote := []string{}
+	for _, a := range f.asked {
+		if !strings.HasPrefix(a, "GET ") && !slices.Contains(wrote, a) {
+			wrote = append(wrote, a)
+		}
+	}
+	slices.Sort(wrote)
+	want := []string{
+		"PATCH /repos/acme/app/check-runs/1", "PATCH /repos/acme/app/issues/comments/1", "POST /app/installations/8/access_tokens", "POST /repos/acme/app/check-runs",
+		"POST /repos/acme/app/issues/1/comments", "POST /repos/acme/app/issues/1/labels", "POST /repos/acme/app/pulls", "POST /repos/acme/app/pulls/1/requested_reviewers",
+	}
+	if !slices.Equal(wrote, want) {
+		t.Errorf("wrote\n%s\nwant\n%s", strings.Join(wrote, "\n"), strings.Join(want, "\n"))
 	}
 }
