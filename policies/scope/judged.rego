@@ -53,15 +53,15 @@ _too_many if count(input.changes) > max_files
 
 # _suspects are the places of the changes that do not pass. When the first of
 # those that are not fine at a glance are bad already, the others need no look.
-_suspects := [] if count(_fine) == count(_looked_at)
+_suspects := [] if _all_fine
 
 _suspects := _first_suspects if {
-	count(_fine) != count(_looked_at)
+	not _all_fine
 	count(_first_suspects) > _named
 }
 
 _suspects := array.concat(_first_suspects, [i | some i in array.slice(_doubtful, _sample, count(_doubtful)); not _passes(input.changes[i])]) if {
-	count(_fine) != count(_looked_at)
+	not _all_fine
 	count(_first_suspects) <= _named
 }
 
@@ -81,10 +81,8 @@ _fine := [i |
 	not regex.match(_suspicious_pattern, change.path)
 	change.size >= 0
 	change.size <= _max_bytes
-	object.filter(change, _mode_fields) in _plain_changes
+	object.filter(change, {"op", "old_mode", "new_mode"}) in _plain_changes
 ]
-
-_mode_fields := ["op", "old_mode", "new_mode"]
 
 _common_dirs := [d | some d in common(prefixes.dirs, common(_reserved.dirs, _present.dirs))]
 

@@ -27,7 +27,7 @@ _sound(change) if {
 	is_string(change.path)
 	is_number(change.size)
 	change.size >= 0
-	object.filter(change, _mode_fields) in _sound_changes
+	object.filter(change, {"op", "old_mode", "new_mode"}) in _sound_changes
 }
 
 _sound_changes := (_plain_changes | {{"op": "add", "new_mode": "120000"}}) | {{"op": "modify", "old_mode": old, "new_mode": "120000"} | some old in _modes}
