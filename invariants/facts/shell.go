@@ -9,7 +9,7 @@ import "strings"
 func parseScript(file, text string, line int, pipefail bool) *Script {
 	l := &shellLexer{file: file, text: text, line: line, column: 1}
 	out := &Script{Commands: l.commands()}
-	out.Swallowed = swallowed(out.Commands, l.after, pipefail)
+	out.Swallowed = swallowed(out.Commands, l, pipefail)
 	return out
 }
 
@@ -19,23 +19,28 @@ type shellLexer struct {
 	at           int
 	line, column int
 	heredocs     []string
-	// after is the operator that follows each command.
+	// after is the operator that follows each command, and led says whether a
+	// reserved word stands before it: then echo hides nothing.
 	after []string
+	led   []bool
 }
 
 func (l *shellLexer) commands() []ShellCommand {
 	commands := []ShellCommand{}
 	var current ShellCommand
-	operator := ""
+	operator, led := "", false
 	end := func(next string) {
 		if len(current.Words) > 0 {
 			current.After = operator
-			commands, l.after = append(commands, current), append(l.after, next)
+			commands, l.after, l.led = append(commands, current), append(l.after, next), append(l.led, led)
 			operator = next
 		} else if next == "&&" || next == "||" || next == "|" {
 			operator = next // behind a group: ( … ) || true
+			if n := len(l.after); n > 0 {
+				l.after[n-1] = next
+			}
 		}
-		current = ShellCommand{}
+		current, led = ShellCommand{}, false
 	}
 	for l.at < len(l.text) {
 		switch c := l.text[l.at]; {
@@ -72,6 +77,7 @@ func (l *shellLexer) commands() []ShellCommand {
 			}
 			word := l.word()
 			if len(current.Words) == 0 && reserved[word] {
+				led = true
 				continue // if, then, do …: what follows is a command of its own
 			}
 			current.Words = append(current.Words, word)
@@ -213,8 +219,8 @@ func (l *shellLexer) skipHeredocs() {
 }
 
 // swallowed finds the commands whose failure the script hides.
-func swallowed(commands []ShellCommand, after []string, pipefail bool) []Swallowed {
-	out := []Swallowed{}
+func swallowed(commands []ShellCommand, l *shellLexer, pipefail bool) []Swallowed {
+	out, after := []Swallowed{}, l.after
 	add := func(i int, how string) {
 		out = append(out, Swallowed{commands[i].Place, strings.Join(commands[i].Words, " "), how})
 	}
@@ -238,7 +244,7 @@ func swallowed(commands []ShellCommand, after []string, pipefail bool) []Swallow
 			add(i, "pipe")
 		case after[i] == "&":
 			add(i, "background")
-		case after[i] == ";" && !last && harmless(commands[i+1].Words):
+		case after[i] == ";" && !last && !l.led[i+1] && harmless(commands[i+1].Words):
 			add(i, "semicolon")
 		}
 	}

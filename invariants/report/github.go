@@ -28,7 +28,7 @@ func writeGitHub(to io.Writer, r *Report) error {
 		}
 		for _, v := range c.Violations {
 			fmt.Fprintf(w, "::%s file=%s,line=%d,col=%d,title=%s::%s\n", commands[v.Severity], githubProperty.Replace(v.File),
-				v.Line, v.Column, githubProperty.Replace(v.Code), githubData.Replace(strings.TrimSpace(v.Message+". "+v.Remedy)))
+				v.Line, v.Column, githubProperty.Replace(v.Code), githubData.Replace(oneLine(v.Message+". "+v.Remedy)))
 		}
 	}
 	return w.Flush()
