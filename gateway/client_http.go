@@ -22,6 +22,8 @@ const (
 	maxWait = 30 * time.Second
 	// longTimeout is for calls that wait for the forge or the mirror.
 	longTimeout = 2 * time.Minute
+	// endlessTimeout is for calls that read or decide the whole journal.
+	endlessTimeout = 16 * time.Minute
 )
 
 // A call is one row of the client's side of the wire.
@@ -36,6 +38,7 @@ type call struct {
 	// gateway saw them.
 	idempotent bool
 	long       bool
+	endless    bool
 	tries      int // 0: the client's
 }
 
@@ -84,7 +87,10 @@ func (c *Client) stream(ctx context.Context, k call) (io.ReadCloser, error) {
 }
 
 func (c *Client) timeout(k call) time.Duration {
-	if k.long {
+	switch {
+	case k.endless:
+		return max(endlessTimeout, c.options.Timeout)
+	case k.long:
 		return max(longTimeout, c.options.Timeout)
 	}
 	return c.options.Timeout

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ var publicKeyFile = filepath.Join("keys", "journal.pub")
 const maxNote = 64 << 10
 
 func (o operator) journal() *cobra.Command {
-	return family("journal", "The log of every event and decision", o.journalVerify(), o.journalCheckpoint())
+	return family("journal", "The log of every event and decision", o.journalVerify(), o.journalCheckpoint(), o.journalBackup(), o.journalRestore(), o.journalPrune(), o.journalExport())
 }
 
 func (o operator) journalCheckpoint() *cobra.Command {
@@ -72,28 +73,30 @@ type verified struct {
 	KeyFile     string `json:"key,omitempty"`   // empty: signatures were not checked
 	Problem     string `json:"problem,omitempty"`
 	ProblemSeq  int64  `json:"problem_record,omitempty"`
+	ProblemLast int64  `json:"problem_last_record,omitempty"`
 }
 
 func (o operator) journalVerify() *cobra.Command {
 	var out format
-	var state, kept, key string
+	var state, file, kept, key string
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check every record of a journal against its hashes; no gateway is needed",
 		Long: "Check every record, its body, the order, the tree and the stored checkpoints of a state folder's journal,\n" +
-			"while the gateway runs or not, or of a copy. Who owns the folder could have rewritten all of it: give a\n" +
+			"while the gateway runs or not, or of a copy, a backup or an export (--file). Who owns the folder could have rewritten all of it: give a\n" +
 			"checkpoint, and best the key too, that were kept elsewhere, to see that as well.",
 		Args: cobra.NoArgs,
 	}
 	out.flag(cmd)
-	cmd.Flags().StringVar(&state, "state", "", "the state folder, or a copy of it, at `DIR` (required)")
+	cmd.Flags().StringVar(&state, "state", "", "the state folder, or a copy of it, at `DIR`")
+	cmd.Flags().StringVar(&file, "file", "", "instead of a state folder: a backup, or an export, in a `FILE`")
 	cmd.Flags().StringVar(&kept, "checkpoint", "", "a checkpoint that was kept elsewhere, in a `FILE`")
 	cmd.Flags().StringVar(&key, "key", "", "the public key of the checkpoints, in a `FILE` (default DIR/"+publicKeyFile+")")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if state == "" {
-			return errors.New("name the state folder with --state DIR")
+		if (state == "") == (file == "") {
+			return errors.New("name the state folder with --state DIR, or a backup or an export with --file FILE")
 		}
-		found, err := verifyJournal(cmd, state, kept, key)
+		found, err := verifyJournal(cmd, state, file, kept, key)
 		if err != nil {
 			return err
 		}
@@ -106,21 +109,26 @@ func (o operator) journalVerify() *cobra.Command {
 	return cmd
 }
 
-func verifyJournal(cmd *cobra.Command, state, kept, key string) (verified, error) {
-	found := verified{File: filepath.Join(state, journal.DatabaseFile)}
+func verifyJournal(cmd *cobra.Command, state, file, kept, key string) (verified, error) {
+	found := verified{File: file}
+	if state != "" {
+		found.File = filepath.Join(state, journal.DatabaseFile)
+	}
 	if _, err := os.Stat(found.File); err != nil {
 		return found, fmt.Errorf("there is no journal to verify: %w", err)
 	}
 	options := journal.VerifyOptions{}
 	var err error
-	if found.KeyFile = key; key == "" {
+	if found.KeyFile = key; key == "" && state != "" {
 		found.KeyFile = filepath.Join(state, publicKeyFile)
 	}
-	switch options.Key, err = readKey(found.KeyFile); {
-	case key == "" && errors.Is(err, fs.ErrNotExist):
-		found.KeyFile = ""
-	case err != nil:
-		return found, err
+	if found.KeyFile != "" {
+		switch options.Key, err = readKey(found.KeyFile); {
+		case key == "" && errors.Is(err, fs.ErrNotExist):
+			found.KeyFile = ""
+		case err != nil:
+			return found, err
+		}
 	}
 	if kept != "" {
 		if options.Checkpoint, err = readLimited(kept, maxNote); err != nil {
@@ -130,7 +138,12 @@ func verifyJournal(cmd *cobra.Command, state, kept, key string) (verified, error
 			return found, fmt.Errorf("reading the checkpoint: %s is empty", kept)
 		}
 	}
-	result, err := journal.Verify(cmd.Context(), found.File, options)
+	if state != "" {
+		if options.Checkpoints, err = checkpointsBeside(state); err != nil {
+			return found, fmt.Errorf("reading the checkpoints beside the journal: %w", err)
+		}
+	}
+	result, err := verifyFile(cmd.Context(), found.File, options)
 	if cmd.Context().Err() != nil {
 		return found, &exitError{code: exitInterrupted}
 	}
@@ -138,11 +151,32 @@ func verifyJournal(cmd *cobra.Command, state, kept, key string) (verified, error
 		return found, err
 	}
 	found.Verified, found.Records, found.Root = result.Problem == nil, result.Records, hex.EncodeToString(result.Root[:])
-	found.Bodies, found.Parts, found.Checkpoints, found.Kept = result.Bodies, result.Parts, result.Checkpoints, result.Kept
+	found.Bodies, found.Parts, found.Checkpoints, found.Kept = result.Bodies, result.Parts+result.Bundles, result.Checkpoints, result.Kept
+	if kept == "" {
+		found.Kept = 0 // those beside the journal prove nothing against who owns the folder
+	}
 	if result.Problem != nil {
-		found.Problem, found.ProblemSeq = result.Problem.What, result.Problem.Seq
+		found.Problem, found.ProblemSeq, found.ProblemLast = result.Problem.What, result.Problem.Seq, result.Problem.Last
 	}
 	return found, nil
+}
+
+// verifyFile verifies a database or an export, whichever the file is.
+func verifyFile(ctx context.Context, name string, options journal.VerifyOptions) (_ journal.Report, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return journal.Report{}, fmt.Errorf("reading the journal: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	const magic = "SQLite format 3\x00"
+	head := make([]byte, len(magic))
+	if _, err := io.ReadFull(f, head); err == nil && string(head) == magic {
+		return journal.Verify(ctx, name, options)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return journal.Report{}, fmt.Errorf("reading the journal: %w", err)
+	}
+	return journal.VerifyExport(ctx, f, options)
 }
 
 // readKey reads the public key of checkpoints.
@@ -164,6 +198,9 @@ func writeVerified(w io.Writer, v verified) error {
 		fmt.Fprintf(&b, "VERIFIED  %s\n", v.File)
 	} else {
 		fmt.Fprintf(&b, "NOT VERIFIED  %s\n  %s\n", v.File, printable(v.Problem))
+		if v.ProblemLast > v.ProblemSeq {
+			fmt.Fprintf(&b, "  the first bad record is one of %d to %d\n", v.ProblemSeq, v.ProblemLast)
+		}
 		if v.ProblemSeq > 0 {
 			fmt.Fprintf(&b, "  look at record %d and what follows it; keep the folder as it is and restore a copy that verifies\n", v.ProblemSeq)
 		}

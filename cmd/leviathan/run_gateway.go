@@ -103,12 +103,12 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 			err = errors.Join(err, j.Close())
 		}
 	}()
-	// The token is made only once the folder is known to be ours.
-	token, err := operatorToken(o.state, logger)
+	policy, err := server.InitialPolicy(ctx, j, o.policies != "", func(ctx context.Context) (*engine.Snapshot, error) { return loadPolicies(ctx, o.policies) })
 	if err != nil {
 		return nil, err
 	}
-	policy, err := server.InitialPolicy(ctx, j, o.policies != "", func(ctx context.Context) (*engine.Snapshot, error) { return loadPolicies(ctx, o.policies) })
+	// The token is made only once the folder is known to be ours.
+	token, err := operatorToken(o.state, logger)
 	if err != nil {
 		return nil, err
 	}
