@@ -55,7 +55,7 @@ deny contains v if {
 
 # METADATA
 # title: A reference is not defined
-# description: A link of the form [text][name] names a reference that the file does not define, so that it is shown as text.
+# description: A link by reference names one that the file does not define, so that it is shown as text.
 # custom:
 #   code: docs_structure.undefined_reference
 #   severity: error
