@@ -116,7 +116,9 @@ func TestALostReplyLeavesOneComment(t *testing.T) {
 	if _, err := g.Annotate(t.Context(), n); !errors.Is(err, gateway.ErrUnknown) {
 		t.Errorf("%v", err)
 	}
+	f.mu.Lock()
 	f.after = nil
+	f.mu.Unlock()
 	annotate(f, g, n)
 	if len(f.comments) != 1 {
 		t.Errorf("there are %d comments", len(f.comments))

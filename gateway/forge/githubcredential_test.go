@@ -144,7 +144,7 @@ func TestS23TheTokenIsShownNowhere(t *testing.T) {
 		func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("Authorization")) },
 	} {
-		f.before = func(w http.ResponseWriter, r *http.Request) bool { fail(w, r); return true }
+		f.intercept(func(w http.ResponseWriter, r *http.Request) bool { fail(w, r); return true })
 		for _, g := range []*forge.GitHub{personal, app} {
 			_, err := g.Open(t.Context(), f.proposal(1))
 			if err == nil {
@@ -159,6 +159,8 @@ func TestS23TheTokenIsShownNowhere(t *testing.T) {
 	if strings.Contains(out.String(), canary) {
 		t.Errorf("the token is in\n%s", out.String())
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, asked := range append(f.asked, f.bodies...) {
 		if strings.Contains(asked, canary) {
 			t.Errorf("the token is in %s", asked)

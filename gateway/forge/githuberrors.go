@@ -2,6 +2,7 @@ package forge
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -141,6 +142,9 @@ func during(what string, err error) error {
 	}
 	var e *gateway.Error
 	if !errors.As(err, &e) {
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			return &gateway.Error{Kind: gateway.Unknown, Code: CodeUnreachable, Detail: what + ": given up before GitHub had answered: " + err.Error(), Err: err}
+		}
 		var u *url.Error
 		if errors.As(err, &u) {
 			err = u.Err
@@ -148,7 +152,24 @@ func during(what string, err error) error {
 		return &gateway.Error{Kind: gateway.Unknown, Code: CodeUnreachable, Detail: what + ": GitHub's answer is not understood: " + line(err.Error()), Err: err}
 	}
 	told := *e
-	told.Detail, told.Err = what+": "+e.Detail, e
+	told.Detail = what + ": " + e.Detail
+	return &told
+}
+
+// uncertain is an error of which it is not known what was done: of the kind
+// Unknown, and of no other beneath.
+func uncertain(err error, more string) error {
+	told := gateway.Error{Detail: err.Error()}
+	var e *gateway.Error
+	if errors.As(err, &e) {
+		told = *e
+	}
+	told.Kind, told.Err = gateway.Unknown, nil
+	told.Detail += more
+	var a *answerError
+	if errors.As(err, &a) {
+		told.Err = a
+	}
 	return &told
 }
 

@@ -292,6 +292,13 @@ func (f *fake) listed(r *http.Request) []object {
 	})
 }
 
+// intercept sets what may answer a request itself, while others are under way.
+func (f *fake) intercept(before func(w http.ResponseWriter, r *http.Request) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = before
+}
+
 // count is how often a request was made.
 func (f *fake) count(what string) (n int) {
 	f.mu.Lock()

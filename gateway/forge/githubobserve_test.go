@@ -197,6 +197,23 @@ func TestAnObservationSpendsNoMoreThanItsShare(t *testing.T) {
 	}
 }
 
+func TestWhatHasNotChangedIsNotOfTheShare(t *testing.T) {
+	f := newFake(t)
+	f.left = 150
+	known := []forge.Known{}
+	for i := 1; i <= 20; i++ {
+		p := f.proposal(i)
+		f.pull(i, p.Branch, string(p.Head))
+		known = append(known, knownOf(i, p))
+	}
+	g := f.open(func(o *forge.GitHubOptions) { o.SharePercent = 3 }) // of the 5,000 that are assumed, and then of what is left
+	for range 3 {
+		if _, err := g.Observe(t.Context(), "main", known); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestLimitsAreRespected(t *testing.T) {
 	for name, c := range map[string]struct {
 		refuse func(h http.Header) (status int, message string)

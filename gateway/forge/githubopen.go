@@ -56,10 +56,7 @@ func (g *GitHub) afterFailure(ctx context.Context, p Proposal, failed error) (Pu
 	n, err := g.find(ctx, p.Branch, p.Head)
 	switch {
 	case err != nil || n == 0 && !exists:
-		told := *failed.(*gateway.Error) // during makes no other
-		told.Kind = gateway.Unknown
-		told.Detail += "; whether it was opened is not known"
-		return PullRequest{}, &told
+		return PullRequest{}, uncertain(failed, "; whether it was opened is not known")
 	case n == 0:
 		return PullRequest{}, &gateway.Error{Kind: gateway.Conflict, Code: CodeBranch, Err: failed,
 			Detail: "GitHub says that branch " + p.Branch + " has a pull request already, and none of it is at " + string(p.Head)}
@@ -118,8 +115,13 @@ func (g *GitHub) branch(ctx context.Context, name string) (branchState, error) {
 	return b, err
 }
 
+// readBack reads what Open has found or made. No error of it may say that
+// nothing was written.
 func (g *GitHub) readBack(ctx context.Context, p Proposal, n int) (PullRequest, error) {
 	_, pr, err := g.pull(ctx, n)
+	if kind := gateway.KindOf(err); err != nil && (kind == gateway.Invalid || kind == gateway.Conflict) {
+		return PullRequest{}, uncertain(err, "; it was opened")
+	}
 	switch {
 	case err != nil:
 		return PullRequest{}, err

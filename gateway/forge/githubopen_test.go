@@ -1,6 +1,7 @@
 package forge_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -47,6 +48,43 @@ func TestGitHubFindsWhatALostReplyHasOpened(t *testing.T) {
 	}
 	if len(f.pulls) != 1 || f.count("POST /repos/acme/app/pulls") != 1 {
 		t.Errorf("GitHub has %d pull requests after %v", len(f.pulls), f.asked)
+	}
+}
+
+func TestGitHubLooksForWhatItDidAlsoWhenItsCallerHasGone(t *testing.T) {
+	f := newFake(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f.after = func(r *http.Request) bool {
+		if r.Method == http.MethodPost {
+			cancel()
+		}
+		return r.Method == http.MethodPost
+	}
+	p := f.proposal(1)
+	if pr, err := f.open().Open(ctx, p); pr.Number != 1 && (err == nil || strings.Contains(err.Error(), "not understood")) || len(f.pulls) != 1 {
+		t.Errorf("%+v, %v; GitHub has %d", pr, err, len(f.pulls))
+	}
+	if _, err := f.open().Observe(ctx, "main", nil); !errors.Is(err, context.Canceled) || !errors.Is(err, gateway.ErrUnknown) {
+		t.Errorf("observing for nobody: %v", err)
+	}
+}
+
+// What was made and then reads badly is not said to be unwritten.
+func TestAFailedReadBackIsUnknown(t *testing.T) {
+	for _, status := range []int{409, 422, 404, 500} {
+		f := newFake(t)
+		f.before = func(w http.ResponseWriter, r *http.Request) bool {
+			reading := strings.HasSuffix(r.URL.Path, "/pulls/1")
+			if reading {
+				w.WriteHeader(status)
+			}
+			return reading
+		}
+		_, err := f.open().Open(t.Context(), f.proposal(1))
+		if err == nil || errors.Is(err, gateway.ErrInvalid) || errors.Is(err, gateway.ErrConflict) || len(f.pulls) != 1 {
+			t.Errorf("%d: %v", status, err)
+		}
 	}
 }
 
