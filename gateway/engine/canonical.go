@@ -15,8 +15,8 @@ import (
 // safeDigits is how many decimal digits always survive an IEEE 754 double.
 const safeDigits = 15
 
-// A converter turns decoded JSON into OPA's form. It keeps one term for each
-// object key: lists of like objects repeat theirs.
+// A converter turns values into OPA's form. It keeps one term for each object
+// key: lists of like objects repeat theirs.
 type converter struct{ keys map[string]*ast.Term }
 
 func (c converter) key(name string) *ast.Term {
@@ -26,45 +26,6 @@ func (c converter) key(name string) *ast.Term {
 		c.keys[name] = term
 	}
 	return term
-}
-
-// value converts x, numbers as json.Number. Each number takes the form that
-// RFC 8785 writes, so that what the policy sees is what the canonical JSON
-// says.
-func (c converter) value(x any) (ast.Value, error) {
-	switch x := x.(type) {
-	case nil:
-		return ast.NullValue, nil
-	case bool:
-		return ast.Boolean(x), nil
-	case string:
-		return ast.String(x), nil
-	case json.Number:
-		s, err := canonicalNumber(string(x))
-		return ast.Number(s), err
-	case []any:
-		terms := make([]*ast.Term, len(x))
-		for i, e := range x {
-			v, err := c.value(e)
-			if err != nil {
-				return nil, err
-			}
-			terms[i] = ast.NewTerm(v)
-		}
-		return ast.NewArray(terms...), nil
-	case map[string]any:
-		pairs := make([][2]*ast.Term, 0, len(x))
-		for k, e := range x {
-			v, err := c.value(e)
-			if err != nil {
-				return nil, err
-			}
-			pairs = append(pairs, [2]*ast.Term{c.key(k), ast.NewTerm(v)})
-		}
-		return ast.NewObject(pairs...), nil
-	default:
-		return nil, fmt.Errorf("%T is not a JSON value", x)
-	}
 }
 
 // canonicalNumber is s as RFC 8785 writes it: the shortest text of the
@@ -139,6 +100,42 @@ type member struct {
 }
 
 func appendObject(dst []byte, obj ast.Object) ([]byte, error) {
+	if !inOrder(obj) {
+		return appendSorted(dst, obj)
+	}
+	dst = append(dst, '{')
+	first := true
+	err := obj.Iter(func(k, v *ast.Term) (err error) {
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(appendString(dst, string(k.Value.(ast.String))), ':')
+		dst, err = appendJSON(dst, v.Value)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(dst, '}'), nil
+}
+
+// inOrder reports whether OPA's order of the keys, that of their bytes, is the
+// order of RFC 8785 too. It nearly always is.
+func inOrder(obj ast.Object) bool {
+	last, first := "", true
+	return !obj.Until(func(k, _ *ast.Term) bool {
+		name, ok := k.Value.(ast.String)
+		if !ok || !utf8.ValidString(string(name)) || (!first && compareUTF16(last, string(name)) >= 0) {
+			return true
+		}
+		last, first = string(name), false
+		return false
+	})
+}
+
+// appendSorted is appendObject for keys of any kind in any order.
+func appendSorted(dst []byte, obj ast.Object) ([]byte, error) {
 	members := make([]member, 0, obj.Len())
 	err := obj.Iter(func(k, v *ast.Term) error {
 		name, ok := k.Value.(ast.String)
@@ -156,10 +153,7 @@ func appendObject(dst []byte, obj ast.Object) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	byName := func(a, b member) int { return compareUTF16(a.name, b.name) }
-	if !slices.IsSortedFunc(members, byName) {
-		slices.SortFunc(members, byName)
-	}
+	slices.SortFunc(members, func(a, b member) int { return compareUTF16(a.name, b.name) })
 	dst = append(dst, '{')
 	for i, m := range members {
 		if i > 0 {

@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/util"
 )
 
 // A Part is one top-level key of the input: its canonical JSON, the digest of
@@ -36,22 +35,11 @@ func NewPart(name string, v any) (Part, error) {
 	if !partName.MatchString(name) {
 		return Part{}, fmt.Errorf("name input part %q: not lower_snake_case", name)
 	}
-	raw, ok := v.(json.RawMessage)
-	if !ok {
-		var err error
-		if raw, err = json.Marshal(v); err != nil {
-			return Part{}, fmt.Errorf("marshal input part %s: %w", name, err)
-		}
-	}
-	var decoded any
-	if err := util.UnmarshalJSON(raw, &decoded); err != nil {
-		return Part{}, fmt.Errorf("read input part %s: %w", name, err)
-	}
-	value, err := converter{keys: map[string]*ast.Term{}}.value(decoded)
+	value, size, err := valueOf(v)
 	if err != nil {
-		return Part{}, fmt.Errorf("convert input part %s: %w", name, err)
+		return Part{}, fmt.Errorf("make input part %s: %w", name, err)
 	}
-	text, err := appendJSON(make([]byte, 0, len(raw)), value)
+	text, err := appendJSON(make([]byte, 0, size), value)
 	if err != nil {
 		return Part{}, fmt.Errorf("write input part %s: %w", name, err)
 	}
@@ -62,6 +50,20 @@ func NewPart(name string, v any) (Part, error) {
 		name:   ast.NewTerm(ast.String(name)),
 		value:  ast.NewTerm(value),
 	}, nil
+}
+
+// valueOf is v inside the engine, and how many bytes its JSON has about.
+func valueOf(v any) (value ast.Value, size int, err error) {
+	if raw, ok := v.(json.RawMessage); ok {
+		value, err = readValue(raw)
+		return value, len(raw), err
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, 0, err
+	}
+	value, err = readValid(raw)
+	return value, len(raw), err
 }
 
 // digestOf is "sha256:" and the hex digest of b.
