@@ -94,6 +94,18 @@ test_a_link_to_nothing_is_a_violation_at_the_link if {
 	_bad_link({"path": "docs/gone.md"}) == {["docs_structure.dead_link", "docs/a.md", 7, 5, "b.md#usage"]}
 }
 
+test_a_link_into_a_folder_that_is_left_out_is_not_judged if {
+	found := _with([
+		{"op": "add", "path": "/repository", "value": {"excluded": ["docs/testdata"]}},
+		{"op": "replace", "path": "/markdown/docs~1b.md/links", "value": [_link({"path": "docs/testdata/x.json", "anchor": ""})]},
+	])
+	found == set()
+	_codes([
+		{"op": "add", "path": "/repository", "value": {"excluded": ["docs/testdata"]}},
+		{"op": "replace", "path": "/markdown/docs~1b.md/links", "value": [_link({"path": "docs/testdata2/x.json", "anchor": ""})]},
+	]) == {"docs_structure.dead_link"}
+}
+
 test_an_anchor_that_is_nowhere_is_a_violation if {
 	_bad_link({"anchor": "gone"}) == {["docs_structure.dead_anchor", "docs/a.md", 7, 5, "b.md#usage"]}
 }
