@@ -110,3 +110,15 @@ func (c *Client) ConsistencyProof(ctx context.Context, oldSize, size int64) (Pro
 		query: query("old_size", strconv.FormatInt(oldSize, 10), "size", strconv.FormatInt(size, 10))}, &out)
 	return out, err
 }
+
+// WhyDecision decides one decision again with every step shown: of the rules
+// that denied it, or of all.
+func (c *Client) WhyDecision(ctx context.Context, id DecisionID, all bool) (DecisionWhy, error) {
+	every := ""
+	if all {
+		every = "true"
+	}
+	var out DecisionWhy
+	err := c.do(ctx, call{method: http.MethodGet, path: []string{"v1", "decisions", string(id), "why"}, query: query("all", every), idempotent: true, long: true}, &out)
+	return out, err
+}

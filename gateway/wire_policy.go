@@ -1,5 +1,7 @@
 package gateway
 
+import "encoding/json"
+
 // A PolicyStatus says which policy governs, and what became of the newest
 // candidate: GET /v1/policy.
 type PolicyStatus struct {
@@ -196,4 +198,15 @@ type RuleCoverage struct {
 	Line    int    `json:"line"`
 	Fired   int64  `json:"fired"`
 	Tested  bool   `json:"tested"`
+}
+
+// A DecisionWhy is one decision, decided again by the policy that decided it:
+// GET /v1/decisions/{decision}/why. Rules, of which the API documents give the
+// shape, say how far each rule came; Text says the same for a terminal.
+type DecisionWhy struct {
+	ID      DecisionID      `json:"id"`
+	Allow   bool            `json:"allow"`
+	Reasons []Reason        `json:"reasons"`
+	Rules   json.RawMessage `json:"rules"`
+	Text    string          `json:"text"`
 }

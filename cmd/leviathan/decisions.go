@@ -20,7 +20,7 @@ func (o operator) decisions() *cobra.Command {
 	cmd := o.decisionsList("decisions")
 	cmd.Aliases = []string{"decision"}
 	cmd.Short = "What was decided, why, and from what"
-	cmd.AddCommand(o.decisionsList("list"), o.decisionsShow(), o.decisionsExport(), o.decisionsTail(), o.decisionsBundle())
+	cmd.AddCommand(o.decisionsList("list"), o.decisionsShow(), o.decisionsWhy(), o.decisionsExport(), o.decisionsTail(), o.decisionsBundle())
 	return cmd
 }
 

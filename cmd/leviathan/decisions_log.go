@@ -3,6 +3,7 @@ package main
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -119,4 +120,38 @@ func lastSeq(cmd *cobra.Command, s *session) (int64, error) {
 		return 0, nil
 	}
 	return list.Items[0].Recorded.Seq, nil
+}
+
+func (o operator) decisionsWhy() *cobra.Command {
+	var out format
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "why ID",
+		Short: "One decision, decided again with every step shown",
+		Long:  "Decide one decision again, from the input and by the policy that are on record, and show for each rule how far it came.",
+		Args:  named("ID"),
+	}
+	conn := o.look(cmd, "state")
+	out.flag(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "show every rule, and what its conditions read")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		id, err := decisionID(args[0])
+		if err != nil {
+			return err
+		}
+		s, err := conn.open(cmd)
+		if err != nil {
+			return err
+		}
+		defer s.end(cmd)
+		why, err := s.WhyDecision(cmd.Context(), id, all)
+		if err != nil {
+			return s.explain(cmd.Context(), fmt.Sprintf("explaining decision %s", id), err)
+		}
+		return out.show(cmd, why, func(w io.Writer) error {
+			_, err := io.WriteString(w, printableLines(why.Text))
+			return err
+		})
+	}
+	return cmd
 }

@@ -14,8 +14,7 @@ import (
 	"leviathan/gateway/server"
 )
 
-// stricter denies every heartbeat, looser every denied one allows, neutral
-// changes nothing that is decided.
+// candidate is the shipped policy with places of main.rego changed.
 func candidate(t testing.TB, pairs ...string) *engine.Snapshot {
 	t.Helper()
 	s, err := bundleWith(pairs...)
@@ -25,6 +24,7 @@ func candidate(t testing.TB, pairs ...string) *engine.Snapshot {
 	return s
 }
 
+// neutral decides everything as before.
 func neutral(t testing.TB) *engine.Snapshot {
 	return candidate(t, `default: \d+\n`, "default: 20000\n")
 }
@@ -48,7 +48,12 @@ func (w *world) policyNow() gateway.PolicyStatus {
 // halted has one denied cycle in its journal.
 func halted(t testing.TB) *world {
 	t.Helper()
-	w := newWorld(t, baseBacklog, baseConfig)
+	return haltedWith(t, baseBacklog)
+}
+
+func haltedWith(t testing.TB, backlog string) *world {
+	t.Helper()
+	w := newWorld(t, backlog, baseConfig)
 	if err := w.server.BeginPolicy(context.Background(), "built in"); err != nil {
 		t.Fatal(err)
 	}

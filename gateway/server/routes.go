@@ -88,6 +88,7 @@ func routes() []route {
 
 		{"GET", "/v1/decisions", read, 0, gitTimeout, (*Server).listDecisions, "decisions, newest first; NDJSON in the form of a decision log, and follows"},
 		{"GET", "/v1/decisions/{decision}", read, 0, 0, (*Server).showDecision, "one decision with its input"},
+		{"GET", "/v1/decisions/{decision}/why", read, 0, cycleTimeout, (*Server).whyDecision, "one decision, decided again with every step shown"},
 		{"GET", "/v1/decisions/{decision}/bundle", read, 0, gitTimeout, (*Server).decisionBundle, "what a refused push carried, as a git bundle"},
 
 		{"GET", "/v1/policy", read, 0, 0, (*Server).policyStatus, "which policy governs, and what became of the newest candidate"},

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"leviathan/gateway"
@@ -96,6 +97,7 @@ type Server struct {
 	policy     policyLife
 	shadow     *replay.Shadow
 	replayLast int64
+	explained  atomic.Pointer[engine.Snapshot] // loaded last to explain a decision
 }
 
 // New makes a gateway and brings it in line with its journal. It serves

@@ -1,0 +1,65 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"leviathan/gateway"
+	"leviathan/gateway/engine"
+	"leviathan/gateway/replay"
+)
+
+// whyDecision decides one decision again, by the policy that decided it, with
+// every step shown.
+func (s *Server) whyDecision(w http.ResponseWriter, r *http.Request, _ principal) error {
+	id := gateway.DecisionID(fields(r)["decision"])
+	explanation, err := replay.Explain(r.Context(), s.journal, id, s.policyOf)
+	if err != nil {
+		return err
+	}
+	if r.URL.Query().Get("all") != "true" {
+		explanation.Rules = telling(explanation)
+	}
+	return writeJSON(w, http.StatusOK, struct {
+		ID gateway.DecisionID `json:"id"`
+		engine.Explanation
+		Text string `json:"text"`
+	}{id, explanation, explanation.Text(0)})
+}
+
+// telling are the rules that a reader asks for first: of a denied question
+// those that denied it, of an allowed one those that were asked, without what
+// their conditions read.
+func telling(e engine.Explanation) []engine.Explained {
+	rules := []engine.Explained{}
+	for _, rule := range e.Rules {
+		switch {
+		case rule.Reason:
+			rules = append(rules, rule)
+		case e.Allow && rule.Tried:
+			rule.Conditions = slices.Clone(rule.Conditions)
+			for i := range rule.Conditions {
+				rule.Conditions[i].Helpers = nil
+			}
+			rules = append(rules, rule)
+		}
+	}
+	return rules
+}
+
+// policyOf finds a policy by its digest: the one that governs, the one before,
+// or one of the journal. The last that was loaded for this is kept.
+func (s *Server) policyOf(ctx context.Context, digest string) (*engine.Snapshot, error) {
+	for _, known := range []*engine.Snapshot{s.engine.Current(), s.engine.Previous(), s.explained.Load()} {
+		if known != nil && known.Digest() == digest {
+			return known, nil
+		}
+	}
+	policy, err := storedPolicy(ctx, s.journal, digest)
+	if err != nil {
+		return nil, err
+	}
+	s.explained.Store(policy)
+	return policy, nil
+}
