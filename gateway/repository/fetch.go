@@ -161,19 +161,6 @@ func (m *Mirror) setHead(branch string) error {
 	return writeFile(path, []byte(want))
 }
 
-// UpstreamRef reads one ref from the upstream now; gateway.ZeroOID if it does
-// not exist. What cannot be had is gateway.Unknown.
-func (m *Mirror) UpstreamRef(ctx context.Context, ref string) (gateway.OID, error) {
-	adv, err := m.advertised(ctx)
-	if err != nil {
-		return "", err
-	}
-	if id, ok := adv.refs[ref]; ok {
-		return id, nil
-	}
-	return gateway.ZeroOID, nil
-}
-
 // maxHaves bounds what one fetch tells of what the mirror has.
 const maxHaves = 512
 

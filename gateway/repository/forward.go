@@ -2,13 +2,11 @@ package repository
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"leviathan/gateway"
@@ -40,18 +38,27 @@ func (p *Push) Forward(ctx context.Context) error {
 		return err
 	}
 	defer p.m.unlock()
+	// What the mirror will take is made durable while the upstream works.
+	synced := inBackground(p.syncPack)
+	defer func() { _ = synced() }() // its error counts only for install
 	// No question before it: the upstream's receive-pack compares the old
 	// value itself, and what it made of it is read back in any case.
 	result, sendErr := p.send(ctx)
+	if p.m.local == nil || sendErr != nil {
+		sendErr = cmp.Or(sendErr, result.end())
+	}
 	if sendErr != nil && gateway.KindOf(sendErr) == gateway.Forbidden {
 		return sendErr
 	}
 	have, err := p.m.UpstreamRef(ctx, p.Ref())
+	if err == nil && have == p.New() {
+		return p.taken(result, synced)
+	}
+	// What the upstream has to say, it has said when it ended.
+	sendErr = cmp.Or(sendErr, result.end())
 	switch {
 	case err != nil:
 		return gateway.Errorf(gateway.Unknown, "whether the upstream has the commit is not known: %v", errors.Join(sendErr, err))
-	case have == p.New():
-		return p.install()
 	case have != p.Old():
 		return p.moved(have)
 	case sendErr != nil:
@@ -62,6 +69,15 @@ func (p *Push) Forward(ctx context.Context) error {
 		return gateway.Errorf(gateway.Unknown, "the upstream reports success, and does not have the commit")
 	}
 	return result.refusal()
+}
+
+// taken ends a push that the upstream has: its receive-pack may still run
+// hooks and look after its repository, while the mirror takes the objects.
+func (p *Push) taken(result *sendResult, synced func() error) error {
+	ended := inBackground(result.end)
+	err := p.install(synced)
+	_ = ended() // the ref has been read: how the process ended changes nothing
+	return err
 }
 
 func (p *Push) moved(have gateway.OID) error {
@@ -81,10 +97,13 @@ func describeOID(id gateway.OID) string {
 type sendResult struct {
 	reason string // "" for ok
 	lines  []string
+
+	rest   io.Reader     // of the answer, behind the report; nil if there is none
+	answer io.ReadCloser // nil once it has ended
 }
 
 // stale reports a refusal that means that another value was there.
-func (r sendResult) stale() bool {
+func (r *sendResult) stale() bool {
 	for _, s := range []string{"failed to update ref", "cannot lock ref", "failed to lock", "fetch first", "stale info", "already exists", "non-fast-forward"} {
 		if strings.Contains(r.reason, s) {
 			return true
@@ -93,7 +112,7 @@ func (r sendResult) stale() bool {
 	return false
 }
 
-func (r sendResult) refusal() error {
+func (r *sendResult) refusal() error {
 	e := gateway.Errorf(gateway.Forbidden, "the upstream refuses the commit: %s", sanitize(r.reason))
 	e.Code = CodeUpstreamRefused
 	for _, line := range r.lines {
@@ -102,27 +121,45 @@ func (r sendResult) refusal() error {
 	return e
 }
 
-// send makes the one request: a command and the pack behind it.
+// send makes the one request, a command and the pack behind it, and reads the
+// report, behind which the answer goes on until the result's end.
 // The capabilities asked for are those of every git since 2008.
-func (p *Push) send(ctx context.Context) (sendResult, error) {
+func (p *Push) send(ctx context.Context) (*sendResult, error) {
+	result := &sendResult{}
 	var head bytes.Buffer
 	if err := writePkt(&head, "%s %s %s\x00 report-status side-band-64k agent=%s\n", p.Old(), p.New(), p.Ref(), agentName); err != nil {
-		return sendResult{}, err
+		return result, err
 	}
 	head.WriteString("0000")
 	size := int64(head.Len()) + p.pack.size
 	body := io.MultiReader(&head, io.NewSectionReader(p.pack.file, 0, p.pack.size))
-	answer, err := p.m.upstream.call(ctx, receivePack, body, size)
+	answer, err := p.call(ctx, body, size)
 	if err != nil {
-		return sendResult{}, err
+		return result, err
 	}
-	var result sendResult
-	r := &bandReader{p: newPktReader(answer), say: result.say}
-	err = result.decode(io.LimitReader(r, 1<<20), p.Ref())
-	if closeErr := answer.Close(); err == nil {
-		err = closeErr
+	result.answer = answer
+	result.rest = io.LimitReader(&bandReader{p: newPktReader(answer), say: result.say}, 1<<20)
+	return result, result.decode(result.rest, p.Ref())
+}
+
+// call asks the upstream's receive-pack, the one that waits if there is one.
+func (p *Push) call(ctx context.Context, body io.Reader, size int64) (io.ReadCloser, error) {
+	if ready := p.ready; ready != nil {
+		p.ready = nil
+		return p.m.local.callPrepared(ctx, ready, body, size)
 	}
-	return result, err
+	return p.m.upstream.call(ctx, receivePack, body, size)
+}
+
+// end reads the answer to its end and lets go of it; it may be called again.
+func (r *sendResult) end() error {
+	if r.answer == nil {
+		return nil
+	}
+	_, err := io.Copy(io.Discard, r.rest)
+	err = cmp.Or(err, r.answer.Close())
+	r.answer = nil
+	return err
 }
 
 const maxRemoteLines = 20
@@ -136,7 +173,7 @@ func (r *sendResult) say(_ byte, text string) {
 	}
 }
 
-// decode reads a report-status to its end.
+// decode reads a report-status.
 func (r *sendResult) decode(in io.Reader, ref string) error {
 	p := newPktReader(in)
 	answered := false
@@ -163,58 +200,5 @@ func (r *sendResult) decode(in io.Reader, ref string) error {
 	if !answered {
 		return errors.New("the upstream's report does not name the ref")
 	}
-	_, err := io.Copy(io.Discard, in)
-	return err
-}
-
-// install takes the objects of a push that the upstream has into the mirror.
-// What fails here is Unknown: the effect is there, and Fetch will bring it.
-//
-// A mirror that was rewritten since the check may have dropped what the push
-// builds on: then nothing is taken, and Fetch brings the whole.
-func (p *Push) install() error {
-	if p.rewrites != p.m.rewrites() {
-		return p.Discard()
-	}
-	if err := p.installPack(); err != nil {
-		return gateway.Errorf(gateway.Unknown, "the upstream has the commit; the mirror could not take it: %v", err)
-	}
-	err := p.m.updateRefs(func(r Refs) { maps.Copy(r, Refs{p.Ref(): p.New()}) })
-	if err != nil {
-		return gateway.Errorf(gateway.Unknown, "the upstream has the commit; the mirror's ref could not be written: %v", err)
-	}
 	return nil
-}
-
-func (p *Push) installPack() error {
-	if p.pack.n == 0 {
-		return p.Discard()
-	}
-	dir := filepath.Join(p.m.dir, "objects/pack")
-	name := filepath.Base(p.pack.path)
-	target := filepath.Join(dir, name)
-	index := func(path string) string { return strings.TrimSuffix(path, ".pack") + ".idx" }
-	if _, err := os.Stat(index(target)); err == nil {
-		return p.Discard() // the very pack is there already
-	}
-	if err := errors.Join(syncFile(p.pack.path), syncFile(index(p.pack.path))); err != nil {
-		return err
-	}
-	if err := os.Rename(p.pack.path, target); err != nil {
-		return fmt.Errorf("install pack: %w", err)
-	}
-	if err := os.Rename(index(p.pack.path), index(target)); err != nil {
-		return fmt.Errorf("install pack: %w", err)
-	}
-	if err := syncDir(dir); err != nil {
-		return err
-	}
-	installed, err := openPack(target)
-	if err != nil {
-		return err
-	}
-	if err := p.m.addPack(installed); err != nil {
-		return err
-	}
-	return p.Discard()
 }

@@ -21,7 +21,8 @@ import (
 type Mirror struct {
 	dir      string
 	upstream transport
-	writing  chan struct{} // holds one token; who has it may write
+	local    *pathTransport // the upstream, if it is a path; else nil
+	writing  chan struct{}  // holds one token; who has it may write
 	commits  commitCache
 	cache    packCache
 	store    sync.Mutex // the refused store and its quota
@@ -62,6 +63,7 @@ func Open(ctx context.Context, dir string, up Upstream) (*Mirror, error) {
 		}
 	}
 	m := &Mirror{dir: dir, upstream: tr, writing: make(chan struct{}, 1)}
+	m.local, _ = tr.(*pathTransport)
 	m.cache.dir = filepath.Join(dir, "cache")
 	if err := m.sweep(); err != nil {
 		return nil, err
@@ -179,6 +181,9 @@ func (m *Mirror) lock(ctx context.Context) error {
 
 func (m *Mirror) unlock() { <-m.writing }
 
+// packDir is where the packs lie.
+func (m *Mirror) packDir() string { return filepath.Join(m.dir, "objects/pack") }
+
 // objects opens what the mirror has now, for one request.
 func (m *Mirror) objects() (*objects, error) {
 	m.mu.Lock()
@@ -220,6 +225,28 @@ func (m *Mirror) updateRefs(change func(Refs)) error {
 		return nil
 	}
 	if err := writeRefs(m.dir, next); err != nil {
+		return err
+	}
+	m.refs = next
+	return nil
+}
+
+// showRef lets the mirror have a ref that the upstream has, once ready is done
+// without an error: that is what makes its objects durable. The list of refs is
+// written meanwhile. That it is the new list is not durable: after a crash it
+// may be the old one, whole, and the next Fetch brings the ref again.
+func (m *Mirror) showRef(ref string, id gateway.OID, ready func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := maps.Clone(m.refs)
+	next[ref] = id
+	path := filepath.Join(m.dir, packedRefs)
+	done := inBackground(ready)
+	staged, err := stageFile(path, formatRefs(next))
+	if err := errors.Join(err, done()); err != nil {
+		return errors.Join(err, staged.drop())
+	}
+	if err := staged.put(); err != nil {
 		return err
 	}
 	m.refs = next

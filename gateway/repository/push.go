@@ -28,7 +28,8 @@ type Push struct {
 	objects   int
 	problems  problems
 	commit    Commit
-	rewrites  int // of the mirror, before it was checked against it
+	rewrites  int         // of the mirror, before it was checked against it
+	ready     *gitProcess // of a path upstream, for Forward; nil where none waits
 }
 
 // Ref is the ref that the push would write: the first, if there are several.
@@ -119,6 +120,10 @@ func treeOf(o *objects, commit gateway.OID) (objectID, error) {
 // Forward or Keep, and again.
 func (p *Push) Discard() error {
 	var errs []error
+	if p.ready != nil {
+		p.ready.abandon()
+		p.ready = nil
+	}
 	if p.pack != nil {
 		errs = append(errs, p.pack.release())
 		p.pack = nil

@@ -58,6 +58,9 @@ func (p *Push) take(ctx context.Context, r io.Reader) error {
 	if err != nil || !whole {
 		return errors.Join(err, f.Close())
 	}
+	if p.m.local != nil && len(p.problems) == 0 {
+		p.ready = p.m.local.prepare(ctx) // while the pack is checked and decided about
+	}
 	p.rewrites = p.m.rewrites()
 	o, err := p.m.objects()
 	if err != nil {

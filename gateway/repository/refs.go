@@ -17,11 +17,13 @@ import (
 // pinPrefix begins the refs that keep commits alive whatever the upstream does.
 const pinPrefix = "refs/leviathan/pins/"
 
+const packedRefs = "packed-refs"
+
 const packedHeader = "# pack-refs with: peeled fully-peeled sorted \n"
 
 // readRefs reads packed-refs; a missing file has no refs.
 func readRefs(dir string) (Refs, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "packed-refs"))
+	data, err := os.ReadFile(filepath.Join(dir, packedRefs))
 	if errors.Is(err, os.ErrNotExist) {
 		return Refs{}, nil
 	}
@@ -46,12 +48,17 @@ func readRefs(dir string) (Refs, error) {
 
 // writeRefs replaces packed-refs in one step.
 func writeRefs(dir string, refs Refs) error {
+	return writeFile(filepath.Join(dir, packedRefs), formatRefs(refs))
+}
+
+// formatRefs is the text of packed-refs.
+func formatRefs(refs Refs) []byte {
 	var b bytes.Buffer
 	b.WriteString(packedHeader)
 	for _, name := range slices.Sorted(maps.Keys(refs)) {
 		fmt.Fprintf(&b, "%s %s\n", refs[name], name)
 	}
-	return writeFile(filepath.Join(dir, "packed-refs"), b.Bytes())
+	return b.Bytes()
 }
 
 // validRef reports whether name is a full ref that git would take:

@@ -1,7 +1,6 @@
 package repository
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"leviathan/gateway"
@@ -70,96 +68,69 @@ func newPathTransport(up Upstream, dir string) (transport, error) {
 func (t *pathTransport) pulls() bool { return true }
 
 func (t *pathTransport) advertise(ctx context.Context) (io.ReadCloser, error) {
-	return t.run(ctx, uploadPack, nil, "--advertise-refs")
+	p, err := t.start(ctx, uploadPack, "--advertise-refs")
+	if err != nil {
+		return nil, err
+	}
+	return p, p.feed(nil, 0)
 }
 
 func (t *pathTransport) call(ctx context.Context, service string, body io.Reader, size int64) (io.ReadCloser, error) {
-	return t.run(ctx, service, io.LimitReader(body, size))
+	p, err := t.start(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.feed(body, size)
 }
 
-func (t *pathTransport) run(ctx context.Context, service string, stdin io.Reader, flags ...string) (io.ReadCloser, error) {
-	if _, err := os.Stat(t.path); err != nil {
+// prepare starts the git-receive-pack of a call that may come: a process takes
+// milliseconds to begin, and until it is told a command it does nothing. It
+// ends with abandon, or as a call's answer does; ctx does not end it. A process
+// that cannot be started is nil: the call will start one, and say why not.
+func (t *pathTransport) prepare(ctx context.Context) *gitProcess {
+	p, err := t.start(context.WithoutCancel(ctx), receivePack)
+	if err != nil {
+		return nil
+	}
+	return p
+}
+
+// callPrepared is call on a process that waits. One that waits in a repository
+// that is no longer at the path is not used.
+func (t *pathTransport) callPrepared(ctx context.Context, p *gitProcess, body io.Reader, size int64) (io.ReadCloser, error) {
+	if now, err := os.Stat(t.path); err != nil || !os.SameFile(p.place, now) {
+		p.abandon()
+		return t.call(ctx, receivePack, body, size)
+	}
+	p.endWith(ctx)
+	return p, p.feed(body, size)
+}
+
+// noAlternateRefs keeps receive-pack from listing the repository's own refs in
+// one more process: to it, the objects that a push waits in have the
+// repository for an alternate. The list only shortens its search for what is
+// connected, which knows those refs already; it finds the same.
+var noAlternateRefs = []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=core.alternateRefsCommand", "GIT_CONFIG_VALUE_0=true"}
+
+// start begins a service that waits to be fed.
+func (t *pathTransport) start(ctx context.Context, service string, flags ...string) (*gitProcess, error) {
+	place, err := os.Stat(t.path)
+	if err != nil {
 		return nil, gateway.Errorf(gateway.Unknown, "the upstream cannot be read: %v", err)
 	}
 	args := append([]string{strings.TrimPrefix(service, "git-"), "--stateless-rpc"}, flags...)
+	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, t.git, append(args, t.path)...)
-	cmd.Env, cmd.Stdin, cmd.Dir = t.env, stdin, "/"
-	cmd.WaitDelay = 5 * time.Second
-	p := &gitProcess{cmd: cmd}
-	cmd.Stderr = &p.stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("run git %s: %w", args[0], err)
+	cmd.Env, cmd.Dir = t.env, "/"
+	if service == receivePack {
+		cmd.Env = append(noAlternateRefs, t.env...)
 	}
-	if err := cmd.Start(); err != nil {
+	cmd.WaitDelay = 5 * time.Second
+	p := &gitProcess{cmd: cmd, cancel: cancel, place: place}
+	cmd.Stderr = &p.stderr
+	if err := p.start(); err != nil {
+		cancel()
 		return nil, gateway.Errorf(gateway.Unknown, "run git %s: %v", args[0], err)
 	}
-	p.out = out
 	return p, nil
-}
-
-// gitProcess is the output of a git process. The read that reaches the end
-// reports how the process ended.
-type gitProcess struct {
-	cmd    *exec.Cmd
-	out    io.ReadCloser
-	stderr headBuffer
-	waited bool
-	err    error
-}
-
-func (p *gitProcess) Read(b []byte) (int, error) {
-	if p.waited {
-		return 0, cmp.Or(p.err, io.EOF)
-	}
-	n, err := p.out.Read(b)
-	if err == io.EOF && n == 0 {
-		if werr := p.wait(); werr != nil {
-			return 0, werr
-		}
-	}
-	return n, err
-}
-
-func (p *gitProcess) wait() error {
-	if p.waited {
-		return p.err
-	}
-	p.waited = true
-	if err := p.cmd.Wait(); err != nil {
-		p.err = gateway.Errorf(gateway.Unknown, "git %s: %v: %s", p.cmd.Args[1], err, sanitize(p.stderr.String()))
-	}
-	return p.err
-}
-
-// Close waits for the process; one that still has much to say is cut off.
-func (p *gitProcess) Close() error {
-	if !p.waited {
-		// what is left is at most the end of an answer that was understood
-		if _, err := io.CopyN(io.Discard, p.out, 1<<20); err == nil {
-			p.out.Close()
-		}
-	}
-	return p.wait()
-}
-
-// headBuffer keeps the first 4 KiB of what a process complains.
-type headBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (t *headBuffer) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if room := 4096 - t.b.Len(); room > 0 {
-		t.b.Write(p[:min(room, len(p))])
-	}
-	return len(p), nil
-}
-
-func (t *headBuffer) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.b.String()
 }
