@@ -25,11 +25,11 @@ var layers = map[string]struct {
 	"leviathan/gateway/engine/authoring": {4, []string{"leviathan/gateway", "leviathan/gateway/engine", "leviathan/gateway/strictyaml"}},
 	"leviathan/gateway/journal":          {3, []string{"leviathan/gateway"}},
 	"leviathan/gateway/repository":       {3, []string{"leviathan/gateway"}},
-	"leviathan/gateway/forge":            {3, []string{"leviathan/gateway"}},
+	"leviathan/gateway/forge":            {3, []string{"leviathan/gateway", "leviathan/gateway/strictyaml"}},
 	"leviathan/gateway/cluster":          {3, []string{"leviathan/gateway"}},
-	"leviathan/gateway/replay":           {4, nil},
-	"leviathan/gateway/server":           {4, nil},
-	"leviathan/gateway/console":          {4, nil},
+	"leviathan/gateway/replay":           {4, []string{"leviathan/gateway", "leviathan/gateway/engine", "leviathan/gateway/journal"}},
+	"leviathan/gateway/console":          {4, []string{"leviathan/gateway"}},
+	"leviathan/gateway/server":           {5, nil},
 	"leviathan/scheduler":                {5, []string{"leviathan/gateway"}},
 	"leviathan/worker":                   {5, []string{"leviathan/gateway"}},
 	"leviathan/spider":                   {5, []string{"leviathan/gateway"}},
@@ -56,7 +56,7 @@ var fences = map[string]struct {
 	"go.yaml.in/yaml/v3":                   {[]string{"leviathan/invariants/facts"}, "facts keep what a strict reader refuses, with its place"},
 	"github.com/spf13/cobra":               {[]string{"leviathan/cmd/leviathan"}, "flags are the command's"},
 	"github.com/prometheus/client_golang/": {[]string{"leviathan/gateway/server", "leviathan/spider"}, "metrics belong to what serves them"},
-	"github.com/lestrrat-go/jwx/v3/":       {[]string{"leviathan/gateway/server"}, "tokens are the gateway's"},
+	"github.com/lestrrat-go/jwx/v3/":       {[]string{"leviathan/gateway/server", "leviathan/gateway/forge"}, "tokens are the gateway's"},
 }
 
 type listed struct {
