@@ -31,15 +31,16 @@ func readManifest(files []file) (bundle.Manifest, error) {
 		}
 	}
 	if m.Roots == nil {
-		m.Roots = &[]string{root}
+		m.Roots = &[]string{root, maskRoot}
 	}
 	roots := *m.Roots
 	for i, r := range roots {
 		if roots[i] = strings.Trim(r, "/"); roots[i] == "" {
-			roots[i] = root // the default that builders write: everything
+			m.Roots = &[]string{root, maskRoot} // the default that builders write: everything
+			break
 		}
-		if !bundle.RootPathsContain([]string{root}, roots[i]) {
-			return m, refuse(StepRead, bundle.ManifestExt, nil, "root %q is outside of %q", r, root)
+		if !bundle.RootPathsContain([]string{root, maskRoot}, roots[i]) {
+			return m, refuse(StepRead, bundle.ManifestExt, nil, "root %q is outside of %q and %q", r, root, maskRoot)
 		}
 	}
 	if len(m.WasmResolvers) > 0 {

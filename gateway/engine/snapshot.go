@@ -48,6 +48,7 @@ type Snapshot struct {
 	modules   map[string]*ast.Module // as parsed, tests too, by file
 	store     storage.Store
 	query     rego.PreparedEvalQuery
+	mask      *rego.PreparedEvalQuery // nil if the bundle masks nothing
 	deadlines deadlines
 	codes     []Code
 }
@@ -131,6 +132,9 @@ func build(ctx context.Context, files []file, opts Options) (*Snapshot, error) {
 	}
 	s.store = newStore(data)
 	if s.query, err = prepare(ctx, compiler, s.store); err != nil {
+		return nil, err
+	}
+	if s.mask, err = prepareMask(ctx, compiler, s.store); err != nil {
 		return nil, err
 	}
 	return s, nil

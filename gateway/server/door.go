@@ -85,6 +85,8 @@ type decided struct {
 	attempt *journal.Attempt
 	input   engine.Input
 	result  engine.Result
+	policy  *engine.Snapshot
+	masked  *masked        // what is recorded instead, if the policy masks
 	record  journal.Record // made outside the writer, appended inside
 }
 
@@ -201,7 +203,7 @@ func (s *Server) contend(ctx context.Context, q *question, d *decided) error {
 		return gateway.Errorf(gateway.Unknown, "what %s is about changed each time that it was decided; ask again", q.action)
 	}
 	d.answer(contention())
-	if err := d.ready(q); err != nil {
+	if err := s.complete(ctx, q, d); err != nil {
 		return err
 	}
 	err := s.journal.Commit(ctx, func(tx *journal.Tx) error {
@@ -228,7 +230,7 @@ func (s *Server) askAgain(ctx context.Context, q *question, tx *journal.Tx, befo
 			return nil, errMoved
 		}
 		before.answer(contention())
-		return before, before.ready(q)
+		return before, s.complete(ctx, q, before)
 	}
 	state, err := tx.State(q.target)
 	if err != nil {
@@ -261,15 +263,18 @@ func (s *Server) askNow(ctx context.Context, q *question, state *journal.State, 
 	policy := s.engine.Current()
 	result := turn(func() engine.Result { return policy.Decide(ctx, q.action, in) })
 	s.metrics.evaluation.Observe(time.Since(began).Seconds())
-	d := &decided{action: q.action, by: q.by.id, now: at, state: state, attempt: q.attempt, input: in}
+	d := &decided{action: q.action, by: q.by.id, now: at, state: state, attempt: q.attempt, input: in, policy: policy}
 	d.Decision = gateway.Decision{ID: gateway.DecisionID(ulid.Make().String()), EvaluatedAt: at, DryRun: q.dry,
 		Revision: policy.Revision(), PolicyDigest: policy.Digest(), InputDigest: in.Digest()}
 	d.answer(result)
-	return d, d.ready(q)
+	return d, s.complete(ctx, q, d)
 }
 
-// ready makes what the commit of an answer needs.
-func (d *decided) ready(q *question) (err error) {
+// complete makes what the commit of an answer needs.
+func (s *Server) complete(ctx context.Context, q *question, d *decided) (err error) {
+	if d.masked, err = s.applyMask(ctx, d.policy, q, d); err != nil {
+		return err
+	}
 	if d.record, err = recordOf(q, d); err == nil && q.prepare != nil {
 		err = q.prepare(d)
 	}

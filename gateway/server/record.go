@@ -17,11 +17,16 @@ func recordOf(q *question, d *decided) (journal.Record, error) {
 	body, parts, err := bodyOf(d)
 	return journal.Record{Kind: journal.Decision, Origin: journal.Gateway, ID: string(d.ID), Type: q.action,
 		Target: q.target, Task: q.taskID(), Attempt: q.id, Body: body, Parts: parts,
-		Decision: &journal.DecisionIndex{Allow: d.Allow, DryRun: q.dry, Revision: d.Revision, PolicyDigest: d.PolicyDigest, Codes: codes, AskedBy: q.by.id}}, err
+		Decision: &journal.DecisionIndex{Allow: d.Allow, DryRun: q.dry, Revision: d.Revision, PolicyDigest: d.PolicyDigest, Codes: codes, AskedBy: q.by.id,
+			Masked: d.masked != nil}}, err
 }
 
 // bodyOf is the body of a decision and what is stored beside it.
 func bodyOf(d *decided) (json.RawMessage, []journal.Part, error) {
+	if m := d.masked; m != nil {
+		head := journal.DecisionHead{EvaluatedAt: d.now, InputDigest: d.InputDigest, Reasons: m.reasons, Masked: true, Erased: m.erased}
+		return journal.NewBody(head, m.input, m.result)
+	}
 	input := make([]journal.NamedPart, len(d.input))
 	for i, part := range d.input {
 		input[i] = journal.NamedPart{Name: part.Name, Part: journal.Part{Digest: part.Digest, Bytes: part.JSON}}
