@@ -86,14 +86,18 @@ func runDemo(ctx context.Context, dir string, out, stderr io.Writer) error {
 		return err
 	}
 	var rows []taskRow
+	var stricter string
 	if err = u.run(ctx, out, true); err == nil {
 		rows, err = u.report(ctx, out)
+	}
+	if err == nil {
+		stricter, err = u.showReplay(ctx, dir, out)
 	}
 	if err = finished(ctx, err, u.Close()); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\ndone in %.1f s; nothing is left running. Next, try\n", time.Since(began).Seconds())
-	for _, next := range []string{"status", "tasks why leaves-scope", "decisions list --outcome deny"} {
+	for _, next := range []string{"status", "tasks why leaves-scope", "decisions list --outcome deny", "policy replay --candidate " + stricter} {
 		fmt.Fprintf(out, "  bin/leviathan %s --state %s --config %s\n", next, state, config)
 	}
 	return checkDemo(rows, sandboxed, out)
