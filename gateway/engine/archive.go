@@ -40,13 +40,13 @@ func pack(files []file) ([]byte, error) {
 }
 
 // unpack reads the files of a tar.gz.
-func unpack(ctx context.Context, archive []byte, opts Options) ([]file, error) {
+func unpack(ctx context.Context, archive []byte, opts Options) (content, error) {
 	if int64(len(archive)) > opts.maxBytes()+maxFiles*1024 {
-		return nil, refuse(StepRead, "", nil, "the bundle is larger than %d bytes", opts.maxBytes())
+		return content{}, refuse(StepRead, "", nil, "the bundle is larger than %d bytes", opts.maxBytes())
 	}
 	zr, err := gzip.NewReader(bytes.NewReader(archive))
 	if err != nil {
-		return nil, refuse(StepRead, "", err, "not a gzip archive: %v", err)
+		return content{}, refuse(StepRead, "", err, "not a gzip archive: %v", err)
 	}
 	c := collector{maxBytes: opts.maxBytes()}
 	// Headers and files that are no part of a bundle count, too: a small
@@ -54,20 +54,20 @@ func unpack(ctx context.Context, archive []byte, opts Options) ([]file, error) {
 	tr := tar.NewReader(io.LimitReader(zr, 2*c.maxBytes+maxFiles*2048))
 	for entries := 0; ; entries++ {
 		if err := ctx.Err(); err != nil {
-			return nil, refuse(StepRead, "", err, "%v", err)
+			return content{}, refuse(StepRead, "", err, "%v", err)
 		}
 		header, err := tr.Next()
 		if errors.Is(err, io.EOF) {
 			return c.finish()
 		}
 		if err != nil {
-			return nil, refuse(StepRead, "", err, "not a tar archive: %v", err)
+			return content{}, refuse(StepRead, "", err, "not a tar archive: %v", err)
 		}
 		if entries == maxEntries {
-			return nil, refuse(StepRead, "", nil, "the archive has more than %d entries", maxEntries)
+			return content{}, refuse(StepRead, "", nil, "the archive has more than %d entries", maxEntries)
 		}
 		if err := unpackEntry(&c, header, tr); err != nil {
-			return nil, err
+			return content{}, err
 		}
 	}
 }
@@ -95,7 +95,7 @@ func unpackEntry(c *collector, header *tar.Header, r io.Reader) error {
 // isHidden reports whether the path is left out as it would be in a folder.
 func isHidden(name string) bool {
 	for part := range strings.SplitSeq(name, "/") {
-		if strings.HasPrefix(part, ".") && !strings.HasPrefix(part, bundle.ManifestExt) && part != ".signatures.json" {
+		if strings.HasPrefix(part, ".") && !strings.HasPrefix(part, bundle.ManifestExt) && part != signatureFile {
 			return true
 		}
 	}

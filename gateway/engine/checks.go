@@ -58,15 +58,19 @@ func LoadChecks(ctx context.Context, opts Options, sources ...Source) (*Checks, 
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range read {
+		if _, err := read.verify(opts); err != nil {
+			return nil, err
+		}
+		for _, f := range read.files {
 			files = append(files, file{name: path.Join(source.At, f.name), data: f.data})
 		}
 	}
-	c := collector{files: files}
-	files, err := c.finish()
+	c := collector{content: content{files: files}}
+	whole, err := c.finish()
 	if err != nil {
 		return nil, err
 	}
+	files = whole.files
 	packed, err := pack(files)
 	if err != nil {
 		return nil, refuse(StepRead, "", err, "%v", err)

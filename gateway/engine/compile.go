@@ -165,6 +165,7 @@ func parse(files []file, manifest bundle.Manifest) (map[string]*ast.Module, erro
 			modules[f.name] = m
 		}
 	}
+	labelCodes(liveModules(modules))
 	return modules, refuseAll(StepParse, problems)
 }
 

@@ -22,14 +22,23 @@ const (
 	StepCompile    Step = "compile"
 	StepMetadata   Step = "metadata"
 	StepEntrypoint Step = "entrypoint"
+	StepSchema     Step = "schema"
 	StepTest       Step = "test"
+	StepCoverage   Step = "coverage"
 )
+
+// Steps are all steps in their order.
+func Steps() []Step {
+	return []Step{StepRead, StepParse, StepCompile, StepMetadata, StepEntrypoint, StepSchema, StepTest, StepCoverage}
+}
 
 // A LoadError says why a bundle was refused: at which step, and every problem
 // found there with its file and line. Paths are relative to the bundle.
 type LoadError struct {
 	Step     Step
 	Problems []gateway.Diagnostic
+	// Steps are the steps as far as this one.
+	Steps []StepResult
 	err      error // the cause, where there is one outside the bundle
 }
 

@@ -39,6 +39,7 @@ const (
 	kindModule
 	kindData
 	kindManifest
+	kindSignature // verified and not kept: it says who made the bundle, not what it is
 	kindRefused
 )
 
@@ -55,8 +56,10 @@ func classify(name string) (kind, string) {
 		return kindRefused, "a delta bundle cannot be verified or stored whole; build a full bundle"
 	case base == bundle.WasmFile || base == bundle.PlanFile || base == bundle.PlanProtoFile:
 		return kindRefused, "compiled policies are not evaluated; build the bundle with the target rego"
-	case bundle.IsSignaturesFile(name) || base == ".signatures.json":
-		return kindRefused, "signatures are not verified here; verify the bundle before, and leave the signature out"
+	case name == signatureFile:
+		return kindSignature, ""
+	case base == signatureFile:
+		return kindRefused, "the only signature is " + signatureFile + " at the root of the bundle"
 	case strings.HasSuffix(base, bundle.ManifestExt) || strings.HasSuffix(base, bundle.ManifestProtoExt):
 		return kindRefused, "the only manifest is " + bundle.ManifestExt + " at the root of the bundle, in JSON"
 	default:
@@ -67,11 +70,18 @@ func classify(name string) (kind, string) {
 // isTest reports whether the module belongs to the tests only.
 func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
 
+// A content is what a bundle consists of: its files, sorted by name, and its
+// signature, nil if there is none.
+type content struct {
+	files     []file
+	signature []byte
+}
+
 // A collector gathers the files of a bundle within its limits.
 type collector struct {
 	maxBytes int64
 	total    int64
-	files    []file
+	content
 }
 
 // add reads the file if it belongs to a bundle. open is not called otherwise.
@@ -101,22 +111,29 @@ func (c *collector) add(name string, open func() (io.ReadCloser, error)) error {
 		e.Problems[0].Line = line
 		return e
 	}
+	if k, _ := classify(name); k == kindSignature {
+		if c.signature != nil {
+			return refuse(StepRead, name, nil, "the file is in the bundle twice")
+		}
+		c.signature = append([]byte{}, data...)
+		return nil
+	}
 	c.files = append(c.files, file{name: name, data: data})
 	return nil
 }
 
 // finish puts the files into the one order that the digest is taken in.
-func (c *collector) finish() ([]file, error) {
+func (c *collector) finish() (content, error) {
 	slices.SortFunc(c.files, func(a, b file) int { return cmp.Compare(a.name, b.name) })
 	for i := 1; i < len(c.files); i++ {
 		if c.files[i-1].name == c.files[i].name {
-			return nil, refuse(StepRead, c.files[i].name, nil, "the file is in the bundle twice")
+			return content{}, refuse(StepRead, c.files[i].name, nil, "the file is in the bundle twice")
 		}
 	}
 	if !slices.ContainsFunc(c.files, func(f file) bool { k, _ := classify(f.name); return k == kindModule }) {
-		return nil, refuse(StepRead, "", nil, "no policies: there is no %s file", bundle.RegoExt)
+		return content{}, refuse(StepRead, "", nil, "no policies: there is no %s file", bundle.RegoExt)
 	}
-	return c.files, nil
+	return c.content, nil
 }
 
 // invalidLine is the line of the first byte that is not UTF-8; 0 if all is.
@@ -135,24 +152,24 @@ func invalidLine(data []byte) int {
 
 // readDir reads the bundle in a directory of the machine. Symbolic links are
 // followed inside the directory and refused where they leave it.
-func readDir(ctx context.Context, dir string, opts Options) (_ []file, err error) {
+func readDir(ctx context.Context, dir string, opts Options) (_ content, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, refuse(StepRead, "", err, "open the bundle's folder: %v", err)
+		return content{}, refuse(StepRead, "", err, "open the bundle's folder: %v", err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
 	return readFS(ctx, root.FS(), opts)
 }
 
 // readFS reads the bundle in fsys.
-func readFS(ctx context.Context, fsys fs.FS, opts Options) ([]file, error) {
+func readFS(ctx context.Context, fsys fs.FS, opts Options) (content, error) {
 	info, err := fs.Stat(fsys, ".")
 	if err != nil {
-		return nil, refuse(StepRead, "", err, "open the bundle's folder: %v", err)
+		return content{}, refuse(StepRead, "", err, "open the bundle's folder: %v", err)
 	}
 	w := walker{fsys: fsys, collector: collector{maxBytes: opts.maxBytes()}}
 	if err := w.walk(ctx, ".", []fs.FileInfo{info}); err != nil {
-		return nil, err
+		return content{}, err
 	}
 	return w.finish()
 }

@@ -66,7 +66,7 @@ func TestRefused(t *testing.T) {
 		"deadline fraction":   {"main/main.rego", "package leviathan.main\n\n# METADATA\n# custom:\n#   deadline_ms: {default: 1.5}\n" + okMain, engine.StepMetadata, "main/main.rego:3", "not a whole number"},
 		"delta bundle":        {"patch.json", `{"data": []}`, engine.StepRead, "patch.json", "delta bundle"},
 		"wasm":                {"policy.wasm", "\x00asm", engine.StepRead, "policy.wasm", "compiled policies"},
-		"signature":           {".signatures.json", `{}`, engine.StepRead, ".signatures.json", "signatures are not verified"},
+		"signature below":     {"a/.signatures.json", `{}`, engine.StepRead, "a/.signatures.json", "only signature"},
 		"manifest, syntax":    {".manifest", `{`, engine.StepRead, ".manifest", "read the manifest"},
 		"manifest, root":      {".manifest", `{"roots": ["other"]}`, engine.StepRead, ".manifest", "outside of"},
 		"manifest, narrower":  {".manifest", `{"roots": ["leviathan/main", "leviathan/main_test"]}`, engine.StepRead, "", "outside of the roots"},

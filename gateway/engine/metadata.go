@@ -49,8 +49,25 @@ var codeForm = regexp.MustCompile(`^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$`)
 // code. The codes are unique.
 func (s *Snapshot) Codes() []Code { return slices.Clone(s.codes) }
 
-// readCodes collects and checks the codes of the live modules, and labels
-// their rules so that a decision can tell which of them fired.
+// labelCodes labels the rules that have codes, so that a decision can tell
+// which of them fired. It comes before the modules are compiled, which copies
+// them.
+func labelCodes(modules map[string]*ast.Module) {
+	for _, m := range modules {
+		for _, a := range m.Annotations {
+			code, ok := a.Custom["code"].(string)
+			if !ok || ast.NewAnnotationsRef(a).GetRule() == nil {
+				continue
+			}
+			if a.Labels == nil {
+				a.Labels = map[string]any{}
+			}
+			a.Labels[codeLabel] = strings.TrimSpace(code)
+		}
+	}
+}
+
+// readCodes collects and checks the codes of the live modules.
 func readCodes(modules map[string]*ast.Module) ([]Code, error) {
 	var codes []Code
 	var problems []gateway.Diagnostic
@@ -64,10 +81,6 @@ func readCodes(modules map[string]*ast.Module) ([]Code, error) {
 			code, wrong := readCode(m, a, rule)
 			problems = append(problems, wrong...)
 			codes = append(codes, code)
-			if a.Labels == nil {
-				a.Labels = map[string]any{}
-			}
-			a.Labels[codeLabel] = code.Code
 		}
 		for _, rule := range m.Rules {
 			if ruleName(rule) == denyRule && !hasCode(rule) {
@@ -149,21 +162,29 @@ func (d deadlines) of(action string) time.Duration {
 	return d.byDefault
 }
 
-// readEntrypoint finds the entrypoint and the deadlines in its METADATA:
-// custom.deadline_ms, an object from action, or "default", to milliseconds.
-func readEntrypoint(compiler *ast.Compiler) (deadlines, error) {
-	d := deadlines{byDefault: fallback, byAction: map[string]time.Duration{}}
+// findEntrypoint says where the question is answered.
+func findEntrypoint(compiler *ast.Compiler) error {
 	rules := compiler.GetRulesExact(ast.MustParseRef(entrypoint))
 	if len(rules) == 0 {
-		return d, refuse(StepEntrypoint, "", nil, "the bundle does not define %s", entrypoint)
+		return refuse(StepEntrypoint, "", nil, "the bundle does not define %s", entrypoint)
 	}
+	for _, rule := range rules {
+		if len(rule.Head.Args) > 0 {
+			return refuseAll(StepEntrypoint, []gateway.Diagnostic{at(rule.Location, "%s is a function", entrypoint)})
+		}
+	}
+	return nil
+}
+
+// readDeadlines finds the deadlines in the METADATA of the entrypoint, which
+// need not exist: custom.deadline_ms, an object from action, or "default", to
+// milliseconds.
+func readDeadlines(compiler *ast.Compiler) (deadlines, error) {
+	d := deadlines{byDefault: fallback, byAction: map[string]time.Duration{}}
 	set := compiler.GetAnnotationSet()
 	var problems []gateway.Diagnostic
 	var from *ast.Location
-	for _, rule := range rules {
-		if len(rule.Head.Args) > 0 {
-			return d, refuseAll(StepEntrypoint, []gateway.Diagnostic{at(rule.Location, "%s is a function", entrypoint)})
-		}
+	for _, rule := range compiler.GetRulesExact(ast.MustParseRef(entrypoint)) {
 		for _, ref := range set.Chain(rule) {
 			if ref.Annotations == nil || ref.Annotations.Custom["deadline_ms"] == nil {
 				continue

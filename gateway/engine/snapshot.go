@@ -13,11 +13,22 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 )
 
-// Options bound what is loaded.
+// Options bound what is loaded, and say whom a bundle has to come from.
 type Options struct {
 	// MaxBytes is the most that a bundle's files may have together, before
 	// compression. 0 means 16 MiB.
 	MaxBytes int64
+	// Keys are the public keys that a signature is verified with; any one of
+	// them may have made it. A signature is always verified where there is a
+	// key; without keys it is not, and the read step says so.
+	Keys []Key
+	// KeyID is the name that a signature must give its key: the header kid, or
+	// the claim keyid. Empty: any.
+	KeyID string
+	// Scope is the claim that a signature must have; by default, none.
+	Scope string
+	// RequireSignature refuses a bundle that is not signed by one of Keys.
+	RequireSignature bool
 	// Logger hears about a watch that has to fall back to polling. nil: nobody.
 	Logger *slog.Logger
 }
@@ -47,39 +58,30 @@ type Snapshot struct {
 	revision  string
 	modules   map[string]*ast.Module // as parsed, tests too, by file
 	store     storage.Store
+	compiler  *ast.Compiler
 	query     rego.PreparedEvalQuery
 	mask      *rego.PreparedEvalQuery // nil if the bundle masks nothing
 	deadlines deadlines
 	codes     []Code
+	steps     []StepResult // of loading
 }
 
 // LoadDir loads the bundle in a directory: its *.rego, data.json, data.yaml
-// and .manifest files; any other file is left alone. Symbolic links are
-// followed inside dir. Every refusal is a *LoadError.
+// and .manifest files, held to .signatures.json if there is one; any other file
+// is left alone. Symbolic links are followed inside dir. Every refusal is a
+// *LoadError.
 func LoadDir(ctx context.Context, dir string, opts Options) (*Snapshot, error) {
-	files, err := readDir(ctx, dir, opts)
-	if err != nil {
-		return nil, err
-	}
-	return build(ctx, files, opts)
+	return load(ctx, opts, func() (content, error) { return readDir(ctx, dir, opts) })
 }
 
 // LoadFS loads the bundle in a file system, as LoadDir does.
 func LoadFS(ctx context.Context, fsys fs.FS, opts Options) (*Snapshot, error) {
-	files, err := readFS(ctx, fsys, opts)
-	if err != nil {
-		return nil, err
-	}
-	return build(ctx, files, opts)
+	return load(ctx, opts, func() (content, error) { return readFS(ctx, fsys, opts) })
 }
 
 // LoadBytes loads a bundle from a tar.gz, such as Bytes or `opa build` made.
 func LoadBytes(ctx context.Context, archive []byte, opts Options) (*Snapshot, error) {
-	files, err := unpack(ctx, archive, opts)
-	if err != nil {
-		return nil, err
-	}
-	return build(ctx, files, opts)
+	return load(ctx, opts, func() (content, error) { return unpack(ctx, archive, opts) })
 }
 
 // Revision is the revision that the bundle's manifest gives; without one, the
@@ -96,49 +98,6 @@ func (s *Snapshot) Bytes() ([]byte, error) { return slices.Clone(s.packed), nil 
 
 // Deadline is how long a decision about the action may take.
 func (s *Snapshot) Deadline(action string) time.Duration { return s.deadlines.of(action) }
-
-// build takes the files through every step.
-func build(ctx context.Context, files []file, opts Options) (*Snapshot, error) {
-	packed, err := pack(files)
-	if err != nil {
-		return nil, refuse(StepRead, "", err, "%v", err)
-	}
-	s := &Snapshot{opts: opts, files: files, packed: packed, digest: digestOf(packed)}
-
-	manifest, err := readManifest(files)
-	if err != nil {
-		return nil, err
-	}
-	if s.revision = manifest.Revision; s.revision == "" {
-		s.revision = s.digest[len("sha256:"):][:12]
-	}
-	data, err := readData(files, manifest)
-	if err != nil {
-		return nil, err
-	}
-	if s.modules, err = parse(files, manifest); err != nil {
-		return nil, err
-	}
-	live := liveModules(s.modules)
-	if s.codes, err = readCodes(live); err != nil {
-		return nil, err
-	}
-	compiler, err := compile(live, data)
-	if err != nil {
-		return nil, err
-	}
-	if s.deadlines, err = readEntrypoint(compiler); err != nil {
-		return nil, err
-	}
-	s.store = newStore(data)
-	if s.query, err = prepare(ctx, compiler, s.store); err != nil {
-		return nil, err
-	}
-	if s.mask, err = prepareMask(ctx, compiler, s.store); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
 
 // liveModules are the modules that decide: all but the tests.
 func liveModules(modules map[string]*ast.Module) map[string]*ast.Module {

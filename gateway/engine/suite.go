@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -12,17 +13,23 @@ import (
 	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/tester"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"leviathan/gateway"
 )
 
+// testTimeout is hundreds of times what a test of a policy takes.
+const testTimeout = 10 * time.Second
+
 // TestOptions say how the bundle's own tests are run.
 type TestOptions struct {
-	// Timeout bounds each test. 0 means 30 s.
+	// Timeout bounds each test. 0 means 10 s.
 	Timeout time.Duration
 	// MinCoverage is the least line coverage, in percent, that passes. 0 asks
 	// for none.
 	MinCoverage float64
+	// NoCoverage leaves the coverage unmeasured, which takes half the time.
+	NoCoverage bool
 }
 
 // A TestReport is what the tests of a bundle said, in an order that does not
@@ -60,64 +67,79 @@ type FileCoverage struct {
 // Test runs the tests that the bundle itself contains, with the capabilities
 // and the strictness of a decision, and measures the coverage. The error is nil
 // only if there is at least one test, all pass, and the coverage suffices;
-// otherwise a *LoadError at StepTest names each failure, and the report is as
-// complete as the run was.
+// otherwise a *LoadError at StepTest or StepCoverage names each failure, and the
+// report is as complete as the run was. The first test that does not end within
+// its time ends the run.
 func (s *Snapshot) Test(ctx context.Context, opts TestOptions) (TestReport, error) {
-	results, tracer, err := s.runTests(ctx, opts)
+	report, err := s.runSuite(ctx, opts)
 	if err != nil {
-		return TestReport{}, err
+		return report, err
 	}
-	var report TestReport
-	for _, r := range results {
-		report.Tests = append(report.Tests, testResult(r))
+	if err := report.failures(); err != nil {
+		return report, err
 	}
-	slices.SortFunc(report.Tests, func(a, b TestResult) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
-	})
-	report.measure(tracer.Report(liveModules(s.modules)))
-	if err := ctx.Err(); err != nil {
-		return report, refuse(StepTest, "", err, "run tests: %v", err)
-	}
-	return report, report.verdict(opts)
+	return report, report.gaps(opts.MinCoverage)
 }
 
-// runTests compiles everything, tests too, and runs every test.
-func (s *Snapshot) runTests(ctx context.Context, opts TestOptions) (_ []*tester.Result, _ *cover.Cover, err error) {
-	manifest, err := readManifest(s.files)
+// runSuite compiles everything, tests too, and runs every test. The error is of
+// tests that could not be run, not of those that failed.
+func (s *Snapshot) runSuite(ctx context.Context, opts TestOptions) (TestReport, error) {
+	data, err := s.Data()
 	if err != nil {
-		return nil, nil, err
-	}
-	data, err := readData(s.files, manifest)
-	if err != nil {
-		return nil, nil, err
+		return TestReport{}, err
 	}
 	store := newStore(data)
 	txn, err := store.NewTransaction(ctx, storage.TransactionParams{})
 	if err != nil {
-		return nil, nil, refuse(StepTest, "", err, "open the bundle's data: %v", err)
+		return TestReport{}, refuse(StepTest, "", err, "open the bundle's data: %v", err)
 	}
 	defer store.Abort(ctx, txn)
 
-	tracer := cover.New()
-	results, err := tester.NewRunner().
+	runner := tester.NewRunner().
 		SetCompiler(newCompiler(data, true)).
 		SetStore(store).
 		SetModules(s.modules).
-		SetCoverageRuns(nil).
-		SetCoverageQueryTracer(tracer).
 		CapturePrintOutput(true).
 		RaiseBuiltinErrors(true).
-		SetTimeout(cmp.Or(opts.Timeout, 30*time.Second)).
-		RunTests(ctx, txn)
+		SetTimeout(cmp.Or(opts.Timeout, testTimeout))
+	tracer := cover.New()
+	if !opts.NoCoverage {
+		runner.SetCoverageRuns(nil).SetCoverageQueryTracer(tracer)
+	}
+	run, stop := context.WithCancel(ctx)
+	defer stop()
+	results, err := runner.RunTests(run, txn)
 	if err != nil {
-		return nil, nil, refuseAll(StepTest, diagnostics("", err))
+		return TestReport{}, refuseAll(StepTest, diagnostics("", err))
 	}
-	var collected []*tester.Result
+	var report TestReport
+	stopped := false
 	for r := range results {
-		collected = append(collected, r)
+		if stopped && topdown.IsCancel(r.Error) && !endless(r.Error) {
+			continue // not the test's fault
+		}
+		report.Tests = append(report.Tests, testResult(r))
+		// A bundle in which each test takes its whole time must not keep the
+		// gate for hours.
+		if endless(r.Error) {
+			stopped = true
+			stop()
+		}
 	}
-	return collected, tracer, nil
+	slices.SortFunc(report.Tests, func(a, b TestResult) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
+	})
+	if !opts.NoCoverage {
+		report.measure(tracer.Report(liveModules(s.modules)))
+	}
+	if err := ctx.Err(); err != nil {
+		return report, refuse(StepTest, "", err, "run tests: %v", err)
+	}
+	return report, nil
 }
+
+// endless reports whether a test was stopped because its time was up.
+func endless(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
 
 func testResult(r *tester.Result) TestResult {
 	out := TestResult{
@@ -131,6 +153,8 @@ func testResult(r *tester.Result) TestResult {
 		out.File, out.Line = r.Location.File, r.Location.Row
 	}
 	switch {
+	case endless(r.Error):
+		out.Message = fmt.Sprintf("it did not end within its time; it was stopped after %.3g s", r.Duration.Seconds())
 	case r.Error != nil:
 		out.Message = r.Error.Error()
 	case r.Fail:
@@ -181,8 +205,8 @@ func rows(ranges []cover.Range) map[int]struct{} {
 	return set
 }
 
-// verdict is nil if the report passes.
-func (t *TestReport) verdict(opts TestOptions) error {
+// failures is nil if there are tests and all of them passed.
+func (t *TestReport) failures() error {
 	var problems []gateway.Diagnostic
 	ran := 0
 	for _, r := range t.Tests {
@@ -201,14 +225,20 @@ func (t *TestReport) verdict(opts TestOptions) error {
 	if ran == 0 {
 		problems = append(problems, gateway.Diagnostic{Message: "the bundle has no tests; a bundle that nobody tested is not activated"})
 	}
-	if t.Coverage < opts.MinCoverage {
-		for _, f := range t.Files {
-			for _, line := range f.Uncovered {
-				problems = append(problems, gateway.Diagnostic{File: f.File, Line: line, Message: "no test evaluates this line"})
-			}
-		}
-		problems = append(problems, gateway.Diagnostic{
-			Message: fmt.Sprintf("the tests cover %.1f %% of the lines; %.1f %% are asked for", t.Coverage, opts.MinCoverage)})
-	}
 	return refuseAll(StepTest, problems)
+}
+
+// gaps is nil if the tests evaluate enough of the policies.
+func (t *TestReport) gaps(least float64) error {
+	if t.Coverage >= least {
+		return nil
+	}
+	problems := []gateway.Diagnostic{{
+		Message: fmt.Sprintf("the tests cover %.1f %% of the lines; %.1f %% are asked for", t.Coverage, least)}}
+	for _, f := range t.Files {
+		for _, line := range f.Uncovered {
+			problems = append(problems, gateway.Diagnostic{File: f.File, Line: line, Message: "no test evaluates this line"})
+		}
+	}
+	return refuseAll(StepCoverage, problems)
 }

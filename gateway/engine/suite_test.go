@@ -60,7 +60,7 @@ func TestSuiteFails(t *testing.T) {
 		},
 		"a test is slow": {
 			extra("package leviathan.extra_test\n\ntest_slow if {\n\tn := numbers.range(1, 3000)\n\tcount([1 | some a in n; some b in n; some c in n; a + b == c]) == 1\n}\n"),
-			engine.TestOptions{Timeout: 50 * time.Millisecond}, "extra/extra_test.rego", 3, []string{"test_slow", "deadline exceeded"},
+			engine.TestOptions{Timeout: 50 * time.Millisecond}, "extra/extra_test.rego", 3, []string{"test_slow", "did not end within its time"},
 		},
 		"a forbidden builtin": {
 			extra("package leviathan.extra_test\n\ntest_now if time.now_ns() > 0\n"), engine.TestOptions{},
@@ -74,7 +74,11 @@ func TestSuiteFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			report, err := load(t, with(t, tc.files)).Test(t.Context(), tc.opts)
 			e := loadError(t, err)
-			if e.Step != engine.StepTest {
+			want := engine.StepTest
+			if tc.opts.MinCoverage > 0 {
+				want = engine.StepCoverage
+			}
+			if e.Step != want {
 				t.Errorf("refused at %s", e.Step)
 			}
 			i := slices.IndexFunc(e.Problems, func(p gateway.Diagnostic) bool { return p.File == tc.where && p.Line == tc.line })

@@ -102,7 +102,8 @@ func (w *watch) run(ctx context.Context) error {
 // check reads the content and acts on it once it is stable. It reports whether
 // it has to be looked at again soon.
 func (w *watch) check(ctx context.Context) (again bool) {
-	files, err := readDir(ctx, w.dir, w.opts)
+	found, err := readDir(ctx, w.dir, w.opts)
+	files := found.files
 	if ctx.Err() != nil {
 		return false
 	}
@@ -147,11 +148,10 @@ func (w *watch) act(ctx context.Context, files []file, content string, err error
 
 // try takes a candidate through load, tests and gate, and activates it.
 func (w *watch) try(ctx context.Context, files []file) error {
-	candidate, err := build(ctx, files, w.opts)
+	candidate, _, err := Gate(ctx, TestOptions{}, func(ctx context.Context) (*Snapshot, error) {
+		return load(ctx, w.opts, func() (content, error) { return content{files: files}, nil })
+	})
 	if err != nil {
-		return err
-	}
-	if _, err := candidate.Test(ctx, TestOptions{}); err != nil {
 		return err
 	}
 	if err := w.gate(ctx, candidate); err != nil {

@@ -1,0 +1,3 @@
+package engine
+
+func (s *Snapshot) checkInput() (string, error) { return "", nil }
