@@ -7,32 +7,42 @@ import data.leviathan.reason
 # Most of what keeps a task from running depends on a few of its fields, which
 # most tasks share. Tasks that are alike in these are one class, and a class is
 # looked at once. Each check maps the classes that it is against to its reason.
-# A task that lacks one of the fields is in no class, and malformed.
-_class_of := object.union(_with_agent, _without_agent)
+# A task that lacks one of the fields, but for agent, is in no class, and
+# malformed.
+_class_of := _alike if count(_incomplete) == 0
 
-_with_agent := {id: [task.ready, task.status, task.agent, task.verify, task.scope, task.priority] |
+_class_of := {id: class | some id, class in _alike; not class in _incomplete} if count(_incomplete) > 0
+
+_incomplete := {class | some class in _kinds; count(object.remove(class, {"agent"})) < 5}
+
+_kinds := {class | some class in _alike}
+
+_alike := {id: class | class := object.filter(_tasks[id], {"ready", "status", "agent", "verify", "scope", "priority"})} if _all_sound
+
+_alike := {id: object.filter(task, {"ready", "status", "agent", "verify", "scope", "priority"}) |
 	some id, task in _tasks
-	task.dependencies
-	task.allowed_paths
-	is_string(task.digest)
-}
-
-default _without_agent := {}
-
-_without_agent := {id: [task.ready, task.status, "", task.verify, task.scope, task.priority] |
-	some id, task in _tasks
-	not task.agent
 	task.dependencies
 	task.allowed_paths
 	is_string(task.digest)
 } if {
-	count(_with_agent) != count(_tasks)
+	not _all_sound
 }
 
-# _classes are the distinct ones, with their fields by name.
-_classes := {class: {"ready": class[0], "status": class[1], "agent": class[2], "verify": class[3], "scope": class[4], "priority": class[5]} |
-	some class in {class | some class in _class_of}
+# _all_sound says of the whole backlog what is else looked at task by task: a
+# digest, that is a text, is in every task, as dependencies and allowed paths
+# are. Values have one order, in which texts stand together.
+_all_sound if {
+	digests := [digest | digest := _tasks[_].digest]
+	count(digests) == count(_tasks)
+	is_string(min(digests))
+	is_string(max(digests))
+	count(_independent) + count(_dependencies) == count(_tasks)
+	count(_not_a_list) == 0
+	count([1 | _tasks[_].allowed_paths]) == count(_tasks)
 }
+
+# _classes are the distinct ones, with the agent that they name, or none.
+_classes := {class: object.union({"agent": ""}, class) | some class in (_kinds - _incomplete)}
 
 # _class_reasons are the reasons of each class, by code; {} for one that may run.
 _class_reasons := object.union_n(array.concat(

@@ -201,3 +201,9 @@ test_every_reason_is_given_in_the_order_of_the_codes if {
 		"schedule.unknown_verify", "scope.outside_prefix",
 	]
 }
+
+test_a_task_without_paths_keeps_no_other_from_running if {
+	plan := _plan(_backlog({"A": {"allowed_paths": []}, "B": {"allowed_paths": ["docs/b.md"]}}))
+	{r.code | some r in plan.skip.A.reasons} == {"schedule.no_allowed_paths"}
+	[r.task_id | some r in plan.reserve] == ["B"]
+}

@@ -27,7 +27,7 @@ _of_task["malformed"] := {id: rs | some id in _malformed} if {
 	rs := {"schedule.malformed_record": reason.fixed(rego.metadata.chain())}
 }
 
-_malformed := (_unclassed | _unplaced) | (limits.unsound | {id | some id, dependencies in _dependencies; not is_array(dependencies)})
+_malformed := (_unclassed | _unplaced) | (limits.unsound | _not_a_list)
 
 default _unclassed := set()
 

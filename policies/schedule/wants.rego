@@ -34,11 +34,18 @@ _of_task["unknown_dependency"] := {id: {sprintf("schedule.unknown_dependency %v"
 	chain := rego.metadata.chain()
 }
 
+_independent := {id | _tasks[id].dependencies == []}
+
+default _dependencies := {}
+
 _dependencies := {id: dependencies |
-	some id, task in _tasks
-	task.dependencies != []
-	dependencies := task.dependencies
+	dependencies := _tasks[id].dependencies
+	dependencies != []
+} if {
+	count(_independent) != count(_tasks)
 }
+
+_not_a_list := {id | some id, dependencies in _dependencies; not is_array(dependencies)}
 
 _unmet := {id: ds |
 	some id, dependencies in _dependencies
@@ -84,8 +91,11 @@ _path_faults := object.union(_no_paths, {key: faults |
 #   message: "allowed_paths is empty"
 #   remedy: "List the files and folders that the task may change."
 _no_paths := {key: {"schedule.no_allowed_paths": r} | some key in scope.lists; not _has_paths(key[1])} if {
+	not scope.all_listed
 	r := reason.fixed(rego.metadata.chain())
 }
+
+default _no_paths := {}
 
 _has_paths(list) if {
 	is_array(list)

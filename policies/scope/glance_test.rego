@@ -7,10 +7,9 @@ import data.leviathan.scope
 
 _glance(changes) if scope._all_fine with input as fixture.push_of(changes)
 
-_closer_look(changes) if {
+_refused(changes) if {
 	found := scope.reasons with input as fixture.push_of(changes)
-		with data.leviathan.scope._all_fine as false
-	count(found) == 0
+	count(found) > 0
 }
 
 test_a_glance_is_enough_for_ordinary_files_in_one_folder if {
@@ -57,7 +56,9 @@ test_a_glance_sees_every_name_that_is_refused if {
 			not _glance([fixture.added("docs/0"), fixture.added(sprintf(form, [name])), fixture.added("docs/zz")])
 		}
 	}
-	count([name | some name in names; _closer_look([fixture.added(sprintf("docs/%s", [name]))])]) == 0
+	every name in names {
+		_refused([fixture.added(sprintf("docs/%s", [name]))])
+	}
 }
 
 test_every_control_character_is_a_sign if {
@@ -70,4 +71,25 @@ test_a_protected_name_that_may_mean_more_than_it_says_takes_the_glance_away if {
 	not _glance([fixture.added("docs/a.md")]) with data.leviathan.scope.protected as {"ab?"}
 	_glance([fixture.added("docs/a.md")]) with data.leviathan.scope.protected as {"ab*"}
 	not _glance([fixture.added("docs/ABC")]) with data.leviathan.scope.protected as {"ab*"}
+}
+
+test_several_folders_are_one_glance_too if {
+	_glance([fixture.added("docs/a.md"), fixture.added("src/a.go"), fixture.added("tests/a")]) with data.leviathan.scope._common_dirs as ["docs/", "src/", "tests/"]
+	not _glance([fixture.added("docs/a.md"), fixture.added("other/a.go"), fixture.added("src/a")]) with data.leviathan.scope._common_dirs as ["docs/", "src/"]
+}
+
+_entries_glance(lists) if scope._all_entries_fine with input as object.union(fixture.plan, {"backlog": {"tasks": {sprintf("T-%d", [i + 1]): object.union(fixture.task, {"allowed_paths": list}) | some i, list in lists}}})
+
+test_a_glance_is_enough_for_the_ordinary_paths_of_a_backlog if {
+	_entries_glance([["docs/a.md"], ["docs/b/", "docs/c.md"]])
+	_entries_glance([["docs/a.md", "src/"], ["src/b.go"]])
+}
+
+test_a_glance_is_not_enough_for_other_paths_of_a_backlog if {
+	every list in [
+		[], null, "docs/", {"a": "docs/"}, [7], ["README.md"], ["other/"], ["docs/*.md"], ["docs/?"], ["docs/[a]"], ["docs/{a,b}"], ["docs//a"],
+		["docs/../a"], ["docs/.git/"], ["docs/é"], [""],
+	] {
+		not _entries_glance([["docs/a.md"], list])
+	}
 }

@@ -19,6 +19,7 @@ judged := [{"key": key, "path": path, "literal": literal(path), "scopes": {key[0
 	path := key[1]
 ] if {
 	input.action == "cycle.plan"
+	not _all_entries_fine
 }
 
 default judged := []
@@ -114,9 +115,11 @@ _passes(change) if {
 
 # lists are the distinct lists of allowed paths in the backlog, each with the
 # scope of its tasks where that matters; entries of them are judged one by one.
-lists := {["", list] | some list in {task.allowed_paths | some task in input.backlog.tasks}} if not by_scope
+lists := {["", list] | some list in _lists} if not by_scope
 
 lists := {[task.scope, task.allowed_paths] | some task in input.backlog.tasks} if by_scope
+
+_lists := {list | list := input.backlog.tasks[_].allowed_paths}
 
 # by_scope says that the target's policy allows other paths to each scope.
 by_scope if is_object(_target.allowed_paths)
