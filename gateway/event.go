@@ -16,6 +16,10 @@ type Event struct {
 	AttemptID     AttemptID       `json:"attempt_id,omitempty"`
 	// Seq is the record's place in the journal; 0 before it is appended.
 	Seq int64 `json:"seq,omitempty"`
+	// Origin is who vouches for a record of the journal: gateway, or external
+	// for what others claimed. The journal sets it; what a bundle says of it
+	// counts for nothing.
+	Origin string `json:"origin,omitempty"`
 }
 
 // SchemaVersion is the major version of the event schema that this release
