@@ -202,5 +202,5 @@ func (r taskRow) says(code string) bool {
 
 // runCommands are the commands that run something.
 func runCommands() []*cobra.Command {
-	return []*cobra.Command{demoCommand(), upCommand(), gatewayCommand(), schedulerCommand(), workerCommand(), benchCommand()}
+	return []*cobra.Command{demoCommand(), upCommand(), gatewayCommand(), schedulerCommand(), workerCommand(), spiderCommand(), benchCommand()}
 }
