@@ -50,6 +50,16 @@ var measurements = []measurement{
 	{"changes", (*bench).changes},
 	{"git", (*bench).git},
 	{"start", (*bench).start},
+	{"policy", (*bench).policy},
+}
+
+// measurementNames lists them for people.
+func measurementNames() string {
+	var names []string
+	for _, m := range measurements {
+		names = append(names, m.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func benchCommand() *cobra.Command {
@@ -90,7 +100,7 @@ It fails only if something cannot be measured.`,
 	f := cmd.Flags()
 	f.StringVar(&b.opa, "opa", "", "path of the stock opa, the peer of decisions; without it they have no peer")
 	f.StringVar(&out, "out", "", "folder in which README.md is written")
-	f.StringSliceVar(&only, "only", nil, "measure these alone: decisions, cycle, changes, git, start")
+	f.StringSliceVar(&only, "only", nil, "measure these alone: "+measurementNames())
 	f.IntVar(&b.seconds, "seconds", 5, "length of each step under load")
 	f.BoolVar(&b.quick, "quick", false, "small sizes, to see that everything can be measured")
 	return cmd
@@ -99,7 +109,7 @@ It fails only if something cannot be measured.`,
 func (b *bench) check(only []string) error {
 	for _, name := range only {
 		if !slices.ContainsFunc(measurements, func(m measurement) bool { return m.name == name }) {
-			return fmt.Errorf("--only %q is none of decisions, cycle, changes, git, start", name)
+			return fmt.Errorf("--only %q is none of %s", name, measurementNames())
 		}
 	}
 	if b.seconds < 1 {

@@ -155,7 +155,7 @@ func (b *bench) start(ctx context.Context) (err error) {
 	}
 	b.add(figure{name: fmt.Sprintf("gateway ready, journal of %d records", n), ours: milliseconds(median(ready)), peer: "–", target: "≤ 500 ms", held: median(ready) <= 500*time.Millisecond})
 	b.add(figure{name: "resident memory then", ours: fmt.Sprintf("%d MB", memory), peer: "–", target: "≤ 150 MB", held: memory <= 150})
-	return nil
+	return b.verifying(ctx, w.state)
 }
 
 // fillJournal appends decisions as a gateway would, in large batches.
