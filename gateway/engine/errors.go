@@ -39,7 +39,7 @@ type LoadError struct {
 	Problems []gateway.Diagnostic
 	// Steps are the steps as far as this one.
 	Steps []StepResult
-	err      error // the cause, where there is one outside the bundle
+	err   error // the cause, where there is one outside the bundle
 }
 
 // shownProblems bounds the text of an error; Problems has them all.

@@ -115,16 +115,17 @@ func (s *Snapshot) runSuite(ctx context.Context, opts TestOptions) (TestReport, 
 	var report TestReport
 	stopped := false
 	for r := range results {
-		if stopped && topdown.IsCancel(r.Error) && !endless(r.Error) {
+		switch late := isCancelled(r.Error); {
+		case late && stopped:
 			continue // not the test's fault
-		}
-		report.Tests = append(report.Tests, testResult(r))
-		// A bundle in which each test takes its whole time must not keep the
-		// gate for hours.
-		if endless(r.Error) {
+		case late && ctx.Err() == nil:
+			// A bundle in which each test takes its whole time must not keep the
+			// gate for hours.
 			stopped = true
 			stop()
+			r.Error = fmt.Errorf("it did not end within its time; it was stopped after %.3g s", r.Duration.Seconds())
 		}
+		report.Tests = append(report.Tests, testResult(r))
 	}
 	slices.SortFunc(report.Tests, func(a, b TestResult) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
@@ -138,8 +139,10 @@ func (s *Snapshot) runSuite(ctx context.Context, opts TestOptions) (TestReport, 
 	return report, nil
 }
 
-// endless reports whether a test was stopped because its time was up.
-func endless(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
+// isCancelled reports whether an evaluation was stopped from outside.
+func isCancelled(err error) bool {
+	return topdown.IsCancel(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
 
 func testResult(r *tester.Result) TestResult {
 	out := TestResult{
@@ -153,8 +156,6 @@ func testResult(r *tester.Result) TestResult {
 		out.File, out.Line = r.Location.File, r.Location.Row
 	}
 	switch {
-	case endless(r.Error):
-		out.Message = fmt.Sprintf("it did not end within its time; it was stopped after %.3g s", r.Duration.Seconds())
 	case r.Error != nil:
 		out.Message = r.Error.Error()
 	case r.Fail:
