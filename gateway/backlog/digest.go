@@ -1,6 +1,7 @@
 package backlog
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -20,23 +21,30 @@ func Digest(t gateway.Task, defaultAgent string) string {
 	if agent == "" {
 		agent = defaultAgent
 	}
-	plain, err := json.Marshal(struct {
-		ID                 gateway.TaskID   `json:"id"`
-		Title              string           `json:"title"`
-		Description        string           `json:"description"`
-		Scope              string           `json:"scope"`
-		AllowedPaths       []string         `json:"allowed_paths"`
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	// The keys in the order of RFC 8785.
+	if err := encoder.Encode(struct {
 		AcceptanceCriteria []string         `json:"acceptance_criteria"`
-		Dependencies       []gateway.TaskID `json:"dependencies"`
 		Agent              string           `json:"agent"`
+		AllowedPaths       []string         `json:"allowed_paths"`
+		Dependencies       []gateway.TaskID `json:"dependencies"`
+		Description        string           `json:"description"`
+		ID                 gateway.TaskID   `json:"id"`
+		Scope              string           `json:"scope"`
+		Title              string           `json:"title"`
 		Verify             []string         `json:"verify"`
-	}{t.ID, t.Title, t.Description, t.Scope, full(t.AllowedPaths), full(t.AcceptanceCriteria), full(t.Dependencies), agent, full(t.Verify)})
-	if err != nil {
+	}{full(t.AcceptanceCriteria), agent, full(t.AllowedPaths), full(t.Dependencies), t.Description, t.ID, t.Scope, t.Title, full(t.Verify)}); err != nil {
 		return ""
 	}
-	canonical, err := jcs.Transform(plain)
-	if err != nil {
-		return ""
+	canonical := bytes.TrimSuffix(text.Bytes(), []byte("\n"))
+	// Only in its escapes does what Go writes of strings differ.
+	if bytes.IndexByte(canonical, '\\') >= 0 {
+		var err error
+		if canonical, err = jcs.Transform(canonical); err != nil {
+			return ""
+		}
 	}
 	sum := sha256.Sum256(canonical)
 	return "sha256:" + hex.EncodeToString(sum[:])
