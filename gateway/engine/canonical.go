@@ -60,6 +60,17 @@ var errNotJSON = errors.New("the value has no JSON form")
 // appendJSON appends the RFC 8785 form of v. Sets become sorted arrays; keys
 // that are not strings become their JSON text, as OPA has it.
 func appendJSON(dst []byte, v ast.Value) ([]byte, error) {
+	return writer{}.append(dst, v)
+}
+
+// A writer writes to one buffer, to which nobody else does. One with spans
+// writes an object that occurs many times once, and then copies it.
+type writer struct{ spans map[ast.Object]span }
+
+// A span is where in the buffer something begins and ends.
+type span struct{ from, to int }
+
+func (w writer) append(dst []byte, v ast.Value) ([]byte, error) {
 	switch v := v.(type) {
 	case ast.Null:
 		return append(dst, "null"...), nil
@@ -80,15 +91,23 @@ func appendJSON(dst []byte, v ast.Value) ([]byte, error) {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			if dst, err = appendJSON(dst, v.Elem(i).Value); err != nil {
+			if dst, err = w.append(dst, v.Elem(i).Value); err != nil {
 				return nil, err
 			}
 		}
 		return append(dst, ']'), nil
 	case ast.Set:
-		return appendJSON(dst, v.Sorted())
+		return w.append(dst, v.Sorted())
 	case ast.Object:
-		return appendObject(dst, v)
+		if at, ok := w.spans[v]; ok {
+			return append(dst, dst[at.from:at.to]...), nil
+		}
+		from := len(dst)
+		dst, err := w.object(dst, v)
+		if w.spans != nil {
+			w.spans[v] = span{from, len(dst)}
+		}
+		return dst, err
 	default:
 		return nil, fmt.Errorf("%w: %s", errNotJSON, ast.ValueName(v))
 	}
@@ -99,9 +118,9 @@ type member struct {
 	value ast.Value
 }
 
-func appendObject(dst []byte, obj ast.Object) ([]byte, error) {
+func (w writer) object(dst []byte, obj ast.Object) ([]byte, error) {
 	if !inOrder(obj) {
-		return appendSorted(dst, obj)
+		return w.sorted(dst, obj)
 	}
 	dst = append(dst, '{')
 	first := true
@@ -111,7 +130,7 @@ func appendObject(dst []byte, obj ast.Object) ([]byte, error) {
 		}
 		first = false
 		dst = append(appendString(dst, string(k.Value.(ast.String))), ':')
-		dst, err = appendJSON(dst, v.Value)
+		dst, err = w.append(dst, v.Value)
 		return err
 	})
 	if err != nil {
@@ -134,8 +153,8 @@ func inOrder(obj ast.Object) bool {
 	})
 }
 
-// appendSorted is appendObject for keys of any kind in any order.
-func appendSorted(dst []byte, obj ast.Object) ([]byte, error) {
+// sorted is object for keys of any kind in any order.
+func (w writer) sorted(dst []byte, obj ast.Object) ([]byte, error) {
 	members := make([]member, 0, obj.Len())
 	err := obj.Iter(func(k, v *ast.Term) error {
 		name, ok := k.Value.(ast.String)
@@ -163,7 +182,7 @@ func appendSorted(dst []byte, obj ast.Object) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		dst = append(appendString(dst, m.name), ':')
-		if dst, err = appendJSON(dst, m.value); err != nil {
+		if dst, err = w.append(dst, m.value); err != nil {
 			return nil, err
 		}
 	}

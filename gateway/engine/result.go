@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -55,6 +56,57 @@ type Result struct {
 	// JSON is the whole answer {"allow","obligations","reasons"} in RFC 8785
 	// form: equal inputs give equal bytes.
 	JSON []byte
+
+	spans       map[ast.Object]span // in Obligations
+	obligations ast.Object
+}
+
+// Members are the members of the object at a place of the obligations, with
+// their canonical JSON: what [Result.Obligations] says there, without decoding
+// what stands around it. Members that are one value in the policy's answer may
+// share their text; do not change it. There are none at a place that does not
+// exist; a place that is no object is an error.
+func (r Result) Members(path ...string) (map[string]json.RawMessage, error) {
+	if r.obligations == nil {
+		return nil, nil
+	}
+	var value ast.Value = r.obligations
+	for _, name := range path {
+		object, ok := value.(ast.Object)
+		if !ok {
+			break
+		}
+		member := object.Get(ast.StringTerm(name))
+		if member == nil {
+			return nil, nil
+		}
+		value = member.Value
+	}
+	object, ok := value.(ast.Object)
+	if !ok {
+		return nil, fmt.Errorf("%s of the obligations is of type %s, not object", strings.Join(path, "."), ast.ValueName(value))
+	}
+	members := make(map[string]json.RawMessage, object.Len())
+	err := object.Iter(func(k, v *ast.Term) error {
+		name, ok := k.Value.(ast.String)
+		if !ok {
+			return fmt.Errorf("%s of the obligations has the key %s, which is not a string", strings.Join(path, "."), k)
+		}
+		text, err := r.text(v.Value)
+		members[string(name)] = text
+		return err
+	})
+	return members, err
+}
+
+// text is the JSON of a value of the obligations, as it was written there.
+func (r Result) text(v ast.Value) (json.RawMessage, error) {
+	if object, ok := v.(ast.Object); ok {
+		if at, ok := r.spans[object]; ok {
+			return json.RawMessage(r.Obligations[at.from:at.to:at.to]), nil
+		}
+	}
+	return appendJSON(nil, v)
 }
 
 // failed is the deny with one of the engine's own reasons.
@@ -118,10 +170,11 @@ func readResult(v ast.Value) (Result, error) {
 	if r.Reasons, err = readReasons(reasons.Value); err != nil {
 		return Result{}, err
 	}
-	if _, ok := obligations.Value.(ast.Object); !ok {
+	if r.obligations, ok = obligations.Value.(ast.Object); !ok {
 		return Result{}, fmt.Errorf("obligations is of type %s, not object", ast.ValueName(obligations.Value))
 	}
-	if r.Obligations, err = appendJSON(nil, obligations.Value); err != nil {
+	r.spans = map[ast.Object]span{}
+	if r.Obligations, err = (writer{r.spans}).append(nil, r.obligations); err != nil {
 		return Result{}, fmt.Errorf("write obligations: %w", err)
 	}
 	r.Allow = bool(said) && len(r.Reasons) == 0

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -22,7 +23,7 @@ const tokenGrace = 10 * time.Minute
 // planObligations is the policy's answer to cycle.plan.
 type planObligations struct {
 	Reserve  []plannedAttempt               `json:"reserve"`
-	Skip     map[gateway.TaskID]plannedSkip `json:"skip"`
+	Skip     map[gateway.TaskID]plannedSkip `json:"-"` // read by planOf
 	Block    []gateway.TaskID               `json:"block"`
 	HalfOpen bool                           `json:"half_open"`
 	Limits   map[string]int                 `json:"limits"`
@@ -38,6 +39,40 @@ type plannedAttempt struct {
 type plannedSkip struct {
 	Reasons        []gateway.Reason `json:"reasons"`
 	NextEligibleUS *int64           `json:"next_eligible_us"`
+}
+
+// planOf reads the plan in an answer. Most skipped tasks of a large backlog are
+// skipped for the same reasons, so each text of them is decoded once.
+func planOf(d *decided) (plan planObligations, err error) {
+	members, err := d.result.Members()
+	if err != nil {
+		return plan, fmt.Errorf("decision %s: %w", d.ID, err)
+	}
+	delete(members, "skip")
+	few, err := json.Marshal(members)
+	if err != nil {
+		return plan, fmt.Errorf("decision %s: writing the obligations of %s: %w", d.ID, d.action, err)
+	}
+	if err := json.Unmarshal(few, &plan); err != nil {
+		return plan, fmt.Errorf("decision %s: obligations of %s: %w", d.ID, d.action, err)
+	}
+	skips, err := d.result.Members("skip")
+	if err != nil {
+		return plan, fmt.Errorf("decision %s: %w", d.ID, err)
+	}
+	plan.Skip = make(map[gateway.TaskID]plannedSkip, len(skips))
+	read := map[string]plannedSkip{}
+	for id, text := range skips {
+		skip, ok := read[string(text)]
+		if !ok {
+			if err := json.Unmarshal(text, &skip); err != nil {
+				return plan, fmt.Errorf("decision %s: why task %s is skipped: %w", d.ID, id, err)
+			}
+			read[string(text)] = skip
+		}
+		plan.Skip[gateway.TaskID(id)] = skip
+	}
+	return plan, nil
 }
 
 // at is when the task may become eligible by time alone; zero if time alone
@@ -71,9 +106,9 @@ func (s *Server) cycle(w http.ResponseWriter, r *http.Request, p principal) erro
 	var plan planObligations
 	d, err := s.decide(r.Context(), question{action: gateway.ActionCyclePlan, by: p, target: id,
 		resource: gateway.Entity{Type: "target", ID: string(id)}, request: req,
-		prepare: func(d *decided) error {
-			plan = planObligations{}
-			return d.obligations(&plan)
+		prepare: func(d *decided) (err error) {
+			plan, err = planOf(d)
+			return err
 		},
 		effect: func(tx *journal.Tx, d *decided) error { return s.reserve(tx, t, d, plan, &result) }})
 	if err != nil {

@@ -59,8 +59,8 @@ func (s *Server) tasks(ctx context.Context, t *target) ([]gateway.TaskItem, erro
 	if err != nil {
 		return nil, err
 	}
-	var plan planObligations
-	if err := d.obligations(&plan); err != nil {
+	plan, err := planOf(d)
+	if err != nil {
 		return nil, err
 	}
 	items := make([]gateway.TaskItem, 0, len(seen.order)+len(seen.invalid))
