@@ -1,6 +1,7 @@
 package strictyaml_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -121,6 +122,33 @@ func TestTypesAreThoseOfTheCoreSchema(t *testing.T) {
 		_, o := reader(t, "k: "+text+"\n", "k")
 		if got := o.Get("k").TypeName(); got != want {
 			t.Errorf("%q is %s, not %s", text, got, want)
+		}
+	}
+}
+
+// A mapping of any size refuses each key that it has already, and names where.
+func TestKeysThatAreThereAlready(t *testing.T) {
+	for _, keys := range []int{2, 16, 17, 100} {
+		var text strings.Builder
+		for i := range keys {
+			fmt.Fprintf(&text, "k%d: 1\n", i)
+		}
+		text.WriteString("k1: 2\nk1: 3\nother: 4\n")
+		root, diags := strictyaml.Parse("a.yaml", []byte(text.String()), 1<<20)
+		if len(diags) > 0 {
+			t.Fatal(diags)
+		}
+		r := strictyaml.Reader{File: "a.yaml"}
+		pairs := r.Named(root, "")
+		if len(pairs) != keys+1 || pairs[keys].Key != "other" {
+			t.Errorf("%d keys: %d are read", keys, len(pairs))
+		}
+		want := []string{
+			fmt.Sprintf(`a.yaml:%d:1: the key "k1" is already at line 2`, keys+1),
+			fmt.Sprintf(`a.yaml:%d:1: the key "k1" is already at line 2`, keys+2),
+		}
+		if diff := cmp.Diff(want, messages(r.Sorted())); diff != "" {
+			t.Error(diff)
 		}
 	}
 }

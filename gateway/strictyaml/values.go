@@ -155,7 +155,7 @@ func (n *Node) TypeName() string {
 	case "true", "false", "True", "False", "TRUE", "FALSE":
 		return "a boolean"
 	}
-	if numberForm.MatchString(n.Text) {
+	if strings.IndexByte("+-.0123456789", n.Text[0]) >= 0 && numberForm.MatchString(n.Text) {
 		return "a number"
 	}
 	return "a string"

@@ -3,6 +3,7 @@ package strictyaml
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -201,16 +202,33 @@ func convertPair(v *ast.MappingValueNode) Pair {
 	return out
 }
 
+// markDuplicates refuses each key that an earlier pair has.
 func markDuplicates(pairs []Pair) {
-	seen := make(map[string]int, len(pairs))
+	const few = 16 // up to which comparing costs less than a map
+	var seen map[string]int
+	if len(pairs) > few {
+		seen = make(map[string]int, len(pairs))
+	}
 	for i := range pairs {
 		if pairs[i].problem != "" {
 			continue
 		}
-		if first, ok := seen[pairs[i].Key]; ok {
+		if first := earlier(pairs[:i], pairs[i].Key, seen); first >= 0 {
 			pairs[i].problem = fmt.Sprintf("the key %s is already at line %d", Show(pairs[i].Key), pairs[first].Line)
-			continue
+		} else if seen != nil {
+			seen[pairs[i].Key] = i
 		}
-		seen[pairs[i].Key] = i
 	}
+}
+
+// earlier is the place of the first sound pair with the key, as seen has it if
+// there is one; -1 if there is none.
+func earlier(pairs []Pair, key string, seen map[string]int) int {
+	if seen == nil {
+		return slices.IndexFunc(pairs, func(p Pair) bool { return p.Key == key && p.problem == "" })
+	}
+	if first, ok := seen[key]; ok {
+		return first
+	}
+	return -1
 }
