@@ -146,7 +146,7 @@ func (p *Push) send(ctx context.Context) (*sendResult, error) {
 func (p *Push) call(ctx context.Context, body io.Reader, size int64) (io.ReadCloser, error) {
 	if ready := p.ready; ready != nil {
 		p.ready = nil
-		return p.m.local.callPrepared(ctx, ready, body, size)
+		return p.m.local.callPrepared(ctx, ready(), body, size)
 	}
 	return p.m.upstream.call(ctx, receivePack, body, size)
 }

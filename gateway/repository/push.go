@@ -28,8 +28,8 @@ type Push struct {
 	objects   int
 	problems  problems
 	commit    Commit
-	rewrites  int         // of the mirror, before it was checked against it
-	ready     *gitProcess // of a path upstream, for Forward; nil where none waits
+	rewrites  int                // of the mirror, before it was checked against it
+	ready     func() *gitProcess // of a path upstream, for Forward; nil where none waits
 }
 
 // Ref is the ref that the push would write: the first, if there are several.
@@ -121,7 +121,9 @@ func treeOf(o *objects, commit gateway.OID) (objectID, error) {
 func (p *Push) Discard() error {
 	var errs []error
 	if p.ready != nil {
-		p.ready.abandon()
+		if waits := p.ready(); waits != nil {
+			waits.abandon()
+		}
 		p.ready = nil
 	}
 	if p.pack != nil {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"leviathan/gateway"
@@ -20,6 +21,8 @@ type pathTransport struct {
 	git  string
 	path string
 	env  []string
+
+	received atomic.Uint32 // how many git-receive-pack were started
 }
 
 // newPathTransport needs the git binary; the repository itself may come later.
@@ -83,21 +86,29 @@ func (t *pathTransport) call(ctx context.Context, service string, body io.Reader
 	return p, p.feed(body, size)
 }
 
-// prepare starts the git-receive-pack of a call that may come: a process takes
-// milliseconds to begin, and until it is told a command it does nothing. It
-// ends with abandon, or as a call's answer does; ctx does not end it. A process
-// that cannot be started is nil: the call will start one, and say why not.
-func (t *pathTransport) prepare(ctx context.Context) *gitProcess {
-	p, err := t.start(context.WithoutCancel(ctx), receivePack)
-	if err != nil {
-		return nil
-	}
-	return p
+// prepare begins to start the git-receive-pack of a call that may come, and
+// returns what waits for it: a process takes milliseconds to begin, and until
+// it is told a command it does nothing. It ends with abandon, or as a call's
+// answer does; ctx does not end it. A process that cannot be started is nil:
+// the call will start one, and say why not.
+func (t *pathTransport) prepare(ctx context.Context) func() *gitProcess {
+	started := make(chan *gitProcess, 1)
+	go func() {
+		p, err := t.start(context.WithoutCancel(ctx), receivePack)
+		if err != nil {
+			p = nil
+		}
+		started <- p
+	}()
+	return func() *gitProcess { return <-started }
 }
 
-// callPrepared is call on a process that waits. One that waits in a repository
-// that is no longer at the path is not used.
+// callPrepared is call on a process that waits, if there is one. One that waits
+// in a repository that is no longer at the path is not used.
 func (t *pathTransport) callPrepared(ctx context.Context, p *gitProcess, body io.Reader, size int64) (io.ReadCloser, error) {
+	if p == nil {
+		return t.call(ctx, receivePack, body, size)
+	}
 	if now, err := os.Stat(t.path); err != nil || !os.SameFile(p.place, now) {
 		p.abandon()
 		return t.call(ctx, receivePack, body, size)
@@ -106,11 +117,26 @@ func (t *pathTransport) callPrepared(ctx context.Context, p *gitProcess, body io
 	return p, p.feed(body, size)
 }
 
-// noAlternateRefs keeps receive-pack from listing the repository's own refs in
-// one more process: to it, the objects that a push waits in have the
-// repository for an alternate. The list only shortens its search for what is
-// connected, which knows those refs already; it finds the same.
-var noAlternateRefs = []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=core.alternateRefsCommand", "GIT_CONFIG_VALUE_0=true"}
+// receiveConfig spares receive-pack two processes for each push.
+//
+// It lists the repository's own refs in one, since to it the objects that a
+// push waits in have the repository for an alternate. The list only shortens
+// its search for what is connected, which knows those refs already and finds
+// the same without it.
+//
+// In the other it looks whether its repository has grown enough to be repacked.
+// Thousands of pushes lie between two such times: it looks at each gcEvery-th,
+// the first included, if the repository's own config lets it.
+func (t *pathTransport) receiveConfig() []string {
+	config := []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=core.alternateRefsCommand", "GIT_CONFIG_VALUE_0=true"}
+	if t.received.Add(1)%gcEvery != 1 {
+		config[0] = "GIT_CONFIG_COUNT=2"
+		config = append(config, "GIT_CONFIG_KEY_1=receive.autoGC", "GIT_CONFIG_VALUE_1=false")
+	}
+	return config
+}
+
+const gcEvery = 32
 
 // start begins a service that waits to be fed.
 func (t *pathTransport) start(ctx context.Context, service string, flags ...string) (*gitProcess, error) {
@@ -123,7 +149,7 @@ func (t *pathTransport) start(ctx context.Context, service string, flags ...stri
 	cmd := exec.CommandContext(ctx, t.git, append(args, t.path)...)
 	cmd.Env, cmd.Dir = t.env, "/"
 	if service == receivePack {
-		cmd.Env = append(noAlternateRefs, t.env...)
+		cmd.Env = append(t.receiveConfig(), t.env...)
 	}
 	cmd.WaitDelay = 5 * time.Second
 	p := &gitProcess{cmd: cmd, cancel: cancel, place: place}
