@@ -26,16 +26,16 @@ import (
 	"leviathan/gateway/engine"
 	"leviathan/gateway/journal"
 	"leviathan/gateway/server"
-	"leviathan/policies"
 	"leviathan/worker"
 )
 
 // gatewayOptions are the flags of every command that runs a gateway.
 type gatewayOptions struct {
-	state, config, listen, policies string
-	tlsCert, tlsKey                 string
-	openMetrics                     bool
-	logLevel                        string
+	state, config, listen string
+	policies              policyOptions
+	tlsCert, tlsKey       string
+	openMetrics           bool
+	logLevel              string
 }
 
 func (o *gatewayOptions) flags(cmd *cobra.Command) {
@@ -43,7 +43,7 @@ func (o *gatewayOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.state, "state", "", "folder of the journal, mirrors, keys and artifacts; created if it does not exist (required)")
 	f.StringVar(&o.config, "config", "", "autonomy config: a file, or a folder with one file for each target (required)")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8000", "address to listen on; port 0 takes a free one")
-	f.StringVar(&o.policies, "policies", "", "folder with the policy bundle, watched for changes; the built-in bundle if empty")
+	o.policies.flags(cmd)
 	f.StringVar(&o.tlsCert, "tls-cert", "", "file with the certificate chain in PEM; with --tls-key, serves HTTPS")
 	f.StringVar(&o.tlsKey, "tls-key", "", "file with the certificate's key in PEM")
 	f.BoolVar(&o.openMetrics, "open-metrics", false, "serve /metrics without a token")
@@ -68,6 +68,7 @@ type runningGateway struct {
 	log     *slog.Logger
 
 	http   *http.Server
+	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	failed chan error
@@ -103,7 +104,11 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 			err = errors.Join(err, j.Close())
 		}
 	}()
-	policy, err := server.InitialPolicy(ctx, j, o.policies != "", func(ctx context.Context) (*engine.Snapshot, error) { return loadPolicies(ctx, o.policies) })
+	source, err := o.policies.open(logger)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := server.InitialPolicy(ctx, j, source != nil, func(ctx context.Context) (*engine.Snapshot, error) { return firstPolicy(ctx, source) })
 	if err != nil {
 		return nil, err
 	}
@@ -123,10 +128,11 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listening on %s: %w", o.listen, err), g.server.Close())
 	}
-	if err := g.server.BeginPolicy(ctx, sourceName(o.policies)); err != nil {
+	if err := g.server.BeginPolicy(ctx, sourceName(source)); err != nil {
 		return nil, errors.Join(fmt.Errorf("journalling the policy that governs: %w", err), listener.Close(), g.server.Close())
 	}
-	g.serve(ctx, o, listener, eng, onChange)
+	g.serve(ctx, o, listener, onChange)
+	g.follow(eng, source)
 	return g, nil
 }
 
@@ -138,15 +144,8 @@ func collectSeldom() {
 	}
 }
 
-func sourceName(dir string) string {
-	if dir == "" {
-		return "built in"
-	}
-	return dir
-}
-
 // serve starts what runs until Close.
-func (g *runningGateway) serve(ctx context.Context, o gatewayOptions, listener net.Listener, eng *engine.Engine, onChange func(gateway.TargetID)) {
+func (g *runningGateway) serve(ctx context.Context, o gatewayOptions, listener net.Listener, onChange func(gateway.TargetID)) {
 	scheme := "http"
 	if o.tlsCert != "" {
 		scheme = "https"
@@ -157,6 +156,7 @@ func (g *runningGateway) serve(ctx context.Context, o gatewayOptions, listener n
 	}
 	// The gateway outlives the signal that ends its owner: it is closed last.
 	ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	g.ctx = ctx
 	g.http = &http.Server{Handler: g.server.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx }}
 	g.goRun(func() error {
@@ -173,48 +173,6 @@ func (g *runningGateway) serve(ctx context.Context, o gatewayOptions, listener n
 			}
 		})
 	})
-	if o.policies != "" {
-		g.goRun(func() error {
-			return eng.WatchDir(ctx, o.policies, g.offer(o.policies), func(candidate *engine.Snapshot, err error) {
-				if err != nil {
-					g.server.PolicyRefused(ctx, o.policies, refusedSteps(err), err)
-					return
-				}
-				g.server.PolicyActive()
-			})
-		})
-	}
-}
-
-// offer is the gate of a candidate that has passed its own tests.
-func (g *runningGateway) offer(source string) func(context.Context, *engine.Snapshot) error {
-	return func(ctx context.Context, candidate *engine.Snapshot) error {
-		return g.server.OfferPolicy(ctx, source, candidate, gateSteps("", gateway.StepHeld))
-	}
-}
-
-// gateSteps are the steps of the gate as far as the one that failed, or those
-// before the replay if none did.
-func gateSteps(failed engine.Step, outcome string) []gateway.PolicyStep {
-	var steps []gateway.PolicyStep
-	for _, step := range []engine.Step{engine.StepRead, engine.StepParse, engine.StepCompile, engine.StepMetadata, engine.StepEntrypoint, engine.StepTest} {
-		if step == failed {
-			return append(steps, gateway.PolicyStep{Step: string(step), Outcome: outcome})
-		}
-		steps = append(steps, gateway.PolicyStep{Step: string(step), Outcome: gateway.StepHeld})
-	}
-	return steps
-}
-
-// refusedSteps are the steps up to the one at which a candidate was refused.
-func refusedSteps(err error) []gateway.PolicyStep {
-	var refused *engine.LoadError
-	if !errors.As(err, &refused) {
-		return nil
-	}
-	steps := gateSteps(refused.Step, gateway.StepRefused)
-	steps[len(steps)-1].Problems = refused.Problems
-	return steps
 }
 
 func (g *runningGateway) goRun(f func() error) {
@@ -239,25 +197,6 @@ func (g *runningGateway) Close() error {
 	g.cancel()
 	g.wg.Wait()
 	return errors.Join(err, g.server.Close(), g.journal.Close())
-}
-
-// loadPolicies loads and tests a bundle; the built-in one was tested when the
-// binary was built.
-func loadPolicies(ctx context.Context, dir string) (*engine.Snapshot, error) {
-	if dir == "" {
-		return engine.LoadFS(ctx, policies.FS, engine.Options{})
-	}
-	snapshot, err := engine.LoadDir(ctx, dir, engine.Options{})
-	if err != nil {
-		return nil, err
-	}
-	return snapshot, gatePolicies(ctx, snapshot)
-}
-
-// gatePolicies is what a bundle must pass before it governs: its own tests.
-func gatePolicies(ctx context.Context, candidate *engine.Snapshot) error {
-	_, err := candidate.Test(ctx, engine.TestOptions{})
-	return err
 }
 
 // operatorToken is the operator's credential: from the environment, or from

@@ -39,10 +39,30 @@ func pack(files []file) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// maxArchive is the most bytes that an archive may have: headers come on top of
+// the files.
+func (o Options) maxArchive() int64 { return o.maxBytes() + maxFiles*1024 }
+
+func tooLarge(opts Options) error {
+	return refuse(StepRead, "", nil, "the bundle is larger than %d bytes", opts.maxBytes())
+}
+
+// readAtMost reads an archive as far as one may be long.
+func readAtMost(r io.Reader, opts Options) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, opts.maxArchive()+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the bundle: %w", err)
+	}
+	if int64(len(data)) > opts.maxArchive() {
+		return nil, tooLarge(opts)
+	}
+	return data, nil
+}
+
 // unpack reads the files of a tar.gz.
 func unpack(ctx context.Context, archive []byte, opts Options) (content, error) {
-	if int64(len(archive)) > opts.maxBytes()+maxFiles*1024 {
-		return content{}, refuse(StepRead, "", nil, "the bundle is larger than %d bytes", opts.maxBytes())
+	if int64(len(archive)) > opts.maxArchive() {
+		return content{}, tooLarge(opts)
 	}
 	zr, err := gzip.NewReader(bytes.NewReader(archive))
 	if err != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,8 @@ type Engine struct {
 	live atomic.Pointer[generation]
 
 	poll, settle time.Duration
+	after        func(time.Duration) <-chan time.Time
+	random       func() float64
 }
 
 // A generation is what is published at once.
@@ -21,7 +24,7 @@ type generation struct{ current, previous *Snapshot }
 // New makes an Engine whose live Snapshot is initial. With nil, everything is
 // denied until the first activation.
 func New(initial *Snapshot) *Engine {
-	e := &Engine{poll: pollInterval, settle: settleTime}
+	e := &Engine{poll: pollInterval, settle: settleTime, after: time.After, random: rand.Float64}
 	e.live.Store(&generation{current: initial})
 	return e
 }

@@ -88,7 +88,7 @@ func TestHotSwapNeverMixes(t *testing.T) {
 	deciders.Wait()
 }
 
-// watched is a WatchDir under test.
+// watched is a Follow under test.
 type watched struct {
 	engine  *engine.Engine
 	results chan outcome
@@ -99,19 +99,39 @@ type outcome struct {
 	err error
 }
 
-// watch starts WatchDir; the test ends it and waits for it.
+// watch follows a folder; the test ends it and waits for it.
 func watch(t *testing.T, e *engine.Engine, dir string, gate func(context.Context, *engine.Snapshot) error) watched {
 	t.Helper()
-	w := watched{engine: e, results: make(chan outcome, 16)}
+	return follow(t, e, dir, engine.PolicySourceOptions{}, gate)
+}
+
+// follow follows any source. The end of a problem is not among the results.
+func follow(t *testing.T, e *engine.Engine, name string, opts engine.PolicySourceOptions, gate func(context.Context, *engine.Snapshot) error) watched {
+	t.Helper()
+	source, err := engine.OpenSource(name, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := watched{engine: e, results: make(chan outcome, 64)}
+	events := engine.SourceEvents{
+		Active:  func(s *engine.Snapshot) { w.results <- outcome{s, nil} },
+		Refused: func(_ []engine.StepResult, err error) { w.results <- outcome{nil, err} },
+		Problem: func(err error) {
+			if err != nil {
+				w.results <- outcome{nil, err}
+			}
+		},
+	}
+	if gate != nil {
+		events.Offer = func(ctx context.Context, s *engine.Snapshot, _ []engine.StepResult) error { return gate(ctx, s) }
+	}
 	ctx, cancel := context.WithCancel(background)
 	ended := make(chan error, 1)
-	go func() {
-		ended <- e.WatchDir(ctx, dir, gate, func(s *engine.Snapshot, err error) { w.results <- outcome{s, err} })
-	}()
+	go func() { ended <- e.Follow(ctx, source, events) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("WatchDir ended with %v", err)
+			t.Errorf("Follow ended with %v", err)
 		}
 	})
 	return w
@@ -175,7 +195,7 @@ func replace(t *testing.T, dir, name, text string) {
 	}
 }
 
-func TestWatchDir(t *testing.T) {
+func TestFollow(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "policies")
 	write(t, dir, numbered(1))
 	first, err := engine.LoadDir(t.Context(), dir, engine.Options{})
@@ -218,20 +238,20 @@ func TestWatchDir(t *testing.T) {
 	if err := os.Rename(dir, dir+".away"); err != nil {
 		t.Fatal(err)
 	}
-	w.refused(t, "r2", "step read")
+	w.refused(t, "r2", "read policies from "+dir)
 	if got := strings.Join(gated, " "); got != "r2 r2 r4" {
 		t.Errorf("the gate was asked about %s", got)
 	}
 }
 
-func TestWatchDirActivatesTheFirst(t *testing.T) {
+func TestFollowActivatesTheFirst(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, numbered(1))
 	w := watch(t, quick(nil), dir, nil)
 	w.activated(t, "r1")
 }
 
-func TestWatchDirLeavesARollback(t *testing.T) {
+func TestFollowLeavesARollback(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, numbered(1))
 	e := engine.WithIntervals(engine.New(load(t, numbered(1))), 5*time.Millisecond, time.Millisecond)
@@ -247,7 +267,7 @@ func TestWatchDirLeavesARollback(t *testing.T) {
 }
 
 // A mounted ConfigMap: files are links through ..data, which is swapped.
-func TestWatchDirSeesConfigMaps(t *testing.T) {
+func TestFollowSeesConfigMaps(t *testing.T) {
 	for name, poll := range map[string]time.Duration{"notified": time.Hour, "polled": 10 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -281,7 +301,7 @@ func TestWatchDirSeesConfigMaps(t *testing.T) {
 	}
 }
 
-func TestWatchDirSeesASwappedFolder(t *testing.T) {
+func TestFollowSeesASwappedFolder(t *testing.T) {
 	base := t.TempDir()
 	write(t, filepath.Join(base, "v1"), numbered(1))
 	write(t, filepath.Join(base, "v2"), numbered(2))

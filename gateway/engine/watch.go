@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,178 +19,237 @@ const (
 	// pollInterval is how late a change is seen that no notification told of:
 	// network file systems, and links that were swapped above the folder.
 	pollInterval = 5 * time.Second
-	// settleTime is how long the content must stay the same before it is
+	// pollURL is how late a change behind a URL is seen.
+	pollURL = time.Minute
+	// settleTime is how long a folder or file must stay the same before it is
 	// taken, so that a change in several files is taken whole.
 	settleTime = 150 * time.Millisecond
+	// A URL that fails is asked again after firstRetry, then twice as long each
+	// time, up to the poll's interval or longestRetry, whichever is longer.
+	firstRetry   = time.Second
+	longestRetry = 2 * time.Minute
 )
 
-// WatchDir keeps the live Snapshot equal to the bundle in dir, until ctx ends;
-// then it returns nil. Changes are seen by notification and by polling the
-// digest of the content, so swapped symbolic links are seen, too.
+// SourceEvents hear what becomes of a source. All are called from the goroutine
+// of Follow; those that are nil are not.
+type SourceEvents struct {
+	// Offer has the last word about a candidate that passed the gate: an error
+	// refuses it.
+	Offer func(context.Context, *Snapshot, []StepResult) error
+	// Active hears that what the source has is live now.
+	Active func(*Snapshot)
+	// Refused hears why what the source has is not live, with the steps as far
+	// as it came.
+	Refused func([]StepResult, error)
+	// Problem hears that the source cannot be read, a *SourceError, each problem
+	// once; and nil when it can be read again.
+	Problem func(error)
+}
+
+// Follow keeps the live Snapshot equal to what the source has, until ctx ends;
+// then it returns nil. Changes of a folder or file are seen by notification and
+// by polling the digest of the content, so swapped symbolic links are seen, too;
+// a URL is polled.
 //
-// A new content is loaded with the options of the live Snapshot, its own tests
-// are run, then the gate, which may be nil, is asked; if all pass, it is
-// activated. If anything fails the live Snapshot stays. onResult, which may be
-// nil, hears each outcome once: the Snapshot that is live now, or nil and why
-// the candidate was refused. Each content is tried once, until another one has
-// been seen: a rollback by Activate stays until the folder changes. When a
-// refused content gives way to the live one, onResult hears the live one again.
-//
-// Gate and onResult are called from this goroutine.
-func (e *Engine) WatchDir(
-	ctx context.Context, dir string,
-	gate func(context.Context, *Snapshot) error, onResult func(*Snapshot, error),
-) error {
-	if dir == "" {
-		return errors.New("watch policies: no folder is given")
+// A new content takes the gate, then Offer is asked; if it holds, it is
+// activated. If anything fails the live Snapshot stays, whatever the source
+// does. Each content is tried once, until another one has been seen: a rollback
+// by Activate stays until the source changes. When a refused content gives way
+// to the live one, Active hears so.
+func (e *Engine) Follow(ctx context.Context, source *PolicySource, events SourceEvents) error {
+	if events.Offer == nil {
+		events.Offer = func(context.Context, *Snapshot, []StepResult) error { return nil }
 	}
-	if gate == nil {
-		gate = func(context.Context, *Snapshot) error { return nil }
+	if events.Active == nil {
+		events.Active = func(*Snapshot) {}
 	}
-	if onResult == nil {
-		onResult = func(*Snapshot, error) {}
+	if events.Refused == nil {
+		events.Refused = func([]StepResult, error) {}
 	}
-	w := &watch{engine: e, dir: dir, gate: gate, onResult: onResult}
+	if events.Problem == nil {
+		events.Problem = func(error) {}
+	}
+	f := &follower{engine: e, source: source, events: events, remote: IsURL(source.name)}
+	f.poll = cmp.Or(source.opts.Poll, e.poll)
+	if f.remote {
+		f.poll = cmp.Or(source.opts.Poll, pollURL)
+	}
 	if current := e.Current(); current != nil {
-		w.opts, w.seen = current.opts, current.digest
+		f.seen = current.digest
 	}
-	return w.run(ctx)
+	return f.run(ctx)
 }
 
-// A watch is one run of WatchDir.
-type watch struct {
-	engine   *Engine
-	dir      string
-	opts     Options
-	gate     func(context.Context, *Snapshot) error
-	onResult func(*Snapshot, error)
+// A follower is one run of Follow.
+type follower struct {
+	engine *Engine
+	source *PolicySource
+	events SourceEvents
+	remote bool
+	poll   time.Duration
 
-	notify  *fsnotify.Watcher
-	seen    string // the content, or the failure to read it, that was acted on last
-	pending string // another one, waiting to be seen a second time
+	notify   *fsnotify.Watcher
+	seen     string // the content that was acted on last
+	stable   string // the content, or the failure to read one, that was seen twice
+	pending  string // another one, waiting to be seen a second time
+	problem  string // why the source cannot be read; "" if it can
+	failures int    // in a row
 }
 
-func (w *watch) run(ctx context.Context) error {
-	w.listen()
-	defer w.deafen()
-	poll := time.NewTicker(w.engine.poll)
-	defer poll.Stop()
-	settle := time.NewTimer(0)
-	defer settle.Stop()
+func (f *follower) run(ctx context.Context) error {
+	f.listen()
+	defer f.deafen()
+	wait, settling := f.engine.after(0), true
 	for {
 		var events chan fsnotify.Event
 		var failures chan error
-		if w.notify != nil {
-			events, failures = w.notify.Events, w.notify.Errors
+		if f.notify != nil {
+			events, failures = f.notify.Events, f.notify.Errors
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-events:
-			settle.Reset(w.engine.settle)
+			// However many follow, the content is looked at after this time.
+			if !settling {
+				wait, settling = f.engine.after(f.engine.settle), true
+			}
 			continue
 		case err := <-failures:
-			w.opts.logger().Warn("policy folder notifications failed", slog.String("dir", w.dir), slog.Any("error", err))
-		case <-poll.C:
-		case <-settle.C:
+			f.source.opts.logger().Warn("notifications about the policies failed", slog.String("source", f.source.name), slog.Any("error", err))
+			continue
+		case <-wait:
 		}
-		if w.check(ctx) {
-			settle.Reset(w.engine.settle)
-		}
+		next := f.check(ctx)
+		wait, settling = f.engine.after(next), next == f.engine.settle
 	}
 }
 
-// check reads the content and acts on it once it is stable. It reports whether
-// it has to be looked at again soon.
-func (w *watch) check(ctx context.Context) (again bool) {
-	found, err := readDir(ctx, w.dir, w.opts)
-	files := found.files
+// check looks at the source once, acts on what is new, and says when to look
+// again.
+func (f *follower) check(ctx context.Context) time.Duration {
+	found, err := f.source.fetch(ctx)
 	if ctx.Err() != nil {
-		return false
+		return f.poll
 	}
-	content := ""
-	if err == nil {
-		var packed []byte
-		if packed, err = pack(files); err == nil {
-			content = digestOf(packed)
-		}
+	var problem *SourceError
+	id := found.id
+	if errors.As(err, &problem) {
+		id = "problem: " + err.Error()
 	}
-	if err != nil {
-		content = err.Error()
+	if !f.remote && !f.settled(id) {
+		f.listen() // the change may have brought new folders
+		return f.engine.settle
 	}
-	switch content {
-	case w.seen:
-		w.pending = ""
-		return false
-	case w.pending:
-		w.pending, w.seen = "", content
-		w.act(ctx, files, content, err)
-		return false
-	default:
-		w.pending = content
-		w.listen() // the change may have brought new folders
+	if problem != nil {
+		return f.failed(problem)
+	}
+	if f.failures = 0; f.problem != "" {
+		f.problem = ""
+		f.events.Problem(nil)
+	}
+	if !found.unchanged && id != f.seen {
+		f.seen = id
+		f.act(ctx, found.content, err)
+	}
+	if f.remote {
+		return f.jitter(f.poll)
+	}
+	return f.poll
+}
+
+// settled reports whether what was read may be acted on: it was seen before.
+func (f *follower) settled(id string) bool {
+	if id == f.stable || id == f.seen && f.problem == "" || id == f.pending {
+		f.stable, f.pending = id, ""
 		return true
 	}
+	f.pending = id
+	return false
 }
 
-// act answers a stable content, or a lasting failure to read one.
-func (w *watch) act(ctx context.Context, files []file, content string, err error) {
-	if current := w.engine.Current(); current != nil && content == current.digest {
-		w.onResult(current, nil)
-		return
+// failed reports a problem, once, and says when to ask again.
+func (f *follower) failed(problem *SourceError) time.Duration {
+	if text := problem.Error(); text != f.problem {
+		f.problem = text
+		f.events.Problem(problem)
 	}
+	if !f.remote {
+		return f.poll
+	}
+	wait, longest := firstRetry, max(f.poll, longestRetry)
+	for range min(f.failures, 30) {
+		if wait = min(2*wait, longest); wait == longest {
+			break
+		}
+	}
+	f.failures++
+	return max(f.jitter(wait), problem.RetryAfter)
+}
+
+// jitter is a time between three quarters of d and all of it, so that many
+// gateways do not ask at once.
+func (f *follower) jitter(d time.Duration) time.Duration {
+	return d - time.Duration(f.engine.random()*float64(d)/4)
+}
+
+// act answers a new content, or a refusal to read one.
+func (f *follower) act(ctx context.Context, c content, err error) {
+	if current := f.engine.Current(); err == nil && current != nil {
+		packed, unpackable := pack(c.files)
+		_, unsigned := c.verify(f.source.opts.Options)
+		if unpackable == nil && unsigned == nil && digestOf(packed) == current.digest {
+			f.events.Active(current)
+			return
+		}
+	}
+	candidate, steps, err := f.source.gate(ctx, c, err)
 	if err == nil {
-		err = w.try(ctx, files)
+		if err = f.events.Offer(ctx, candidate, steps); err != nil {
+			err = fmt.Errorf("activate policy bundle %s: %w", candidate.revision, err)
+		}
 	}
-	if err != nil && ctx.Err() == nil {
-		w.onResult(nil, err)
+	switch {
+	case err == nil:
+		f.engine.Activate(candidate)
+		f.events.Active(candidate)
+	case ctx.Err() == nil:
+		f.events.Refused(steps, err)
 	}
-}
-
-// try takes a candidate through load, tests and gate, and activates it.
-func (w *watch) try(ctx context.Context, files []file) error {
-	candidate, _, err := Gate(ctx, TestOptions{}, func(ctx context.Context) (*Snapshot, error) {
-		return load(ctx, w.opts, func() (content, error) { return content{files: files}, nil })
-	})
-	if err != nil {
-		return err
-	}
-	if err := w.gate(ctx, candidate); err != nil {
-		return fmt.Errorf("activate policy bundle %s: %w", candidate.revision, err)
-	}
-	w.engine.Activate(candidate)
-	w.onResult(candidate, nil)
-	return nil
 }
 
 // listen asks to be notified about the folder, all folders in it, and the
-// folder that holds it, where its own link would be swapped. Notification is
-// an aid: without it the polls see the change a little later.
-func (w *watch) listen() {
-	w.deafen()
-	notify, err := fsnotify.NewWatcher()
-	if err != nil {
-		w.opts.logger().Warn("policy folder is polled only", slog.String("dir", w.dir), slog.Any("error", err))
+// folder that holds it, where its own link would be swapped; about a file, by
+// the folder that holds it. Notification is an aid: without it the polls see the
+// change a little later.
+func (f *follower) listen() {
+	f.deafen()
+	if f.remote {
 		return
 	}
-	w.notify = notify
+	notify, err := fsnotify.NewWatcher()
+	if err != nil {
+		f.source.opts.logger().Warn("policies are polled only", slog.String("source", f.source.name), slog.Any("error", err))
+		return
+	}
+	f.notify = notify
 	add := func(dir string) {
 		if err := notify.Add(dir); err != nil {
-			w.opts.logger().Debug("policy folder is polled only", slog.String("dir", dir), slog.Any("error", err))
+			f.source.opts.logger().Debug("policies are polled only", slog.String("dir", dir), slog.Any("error", err))
 		}
 	}
-	add(filepath.Dir(filepath.Clean(w.dir)))
-	add(w.dir)
+	add(filepath.Dir(filepath.Clean(f.source.name)))
+	add(f.source.name)
 	entries := 0
-	err = filepath.WalkDir(w.dir, func(name string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(f.source.name, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return fs.SkipDir
 		}
 		if entries++; entries > maxFiles {
 			return fs.SkipAll
 		}
-		if name == w.dir || strings.HasPrefix(entry.Name(), ".") {
-			return skipHidden(name == w.dir, entry)
+		if name == f.source.name || strings.HasPrefix(entry.Name(), ".") {
+			return skipHidden(name == f.source.name, entry)
 		}
 		if entry.IsDir() {
 			add(name)
@@ -199,7 +259,7 @@ func (w *watch) listen() {
 		return nil
 	})
 	if err != nil {
-		w.opts.logger().Debug("policy folder is polled only", slog.String("dir", w.dir), slog.Any("error", err))
+		f.source.opts.logger().Debug("policies are polled only", slog.String("source", f.source.name), slog.Any("error", err))
 	}
 }
 
@@ -211,12 +271,12 @@ func skipHidden(isRoot bool, entry fs.DirEntry) error {
 	return nil
 }
 
-func (w *watch) deafen() {
-	if w.notify == nil {
+func (f *follower) deafen() {
+	if f.notify == nil {
 		return
 	}
-	if err := w.notify.Close(); err != nil {
-		w.opts.logger().Debug("close policy folder notifications", slog.Any("error", err))
+	if err := f.notify.Close(); err != nil {
+		f.source.opts.logger().Debug("close policy folder notifications", slog.Any("error", err))
 	}
-	w.notify = nil
+	f.notify = nil
 }

@@ -31,6 +31,7 @@ type policyLife struct {
 
 	mu        sync.Mutex
 	source    string
+	problem   string                   // why the source cannot be read
 	candidate *engine.Snapshot         // what waits; nil if it does not even load
 	waiting   *gateway.PolicyCandidate // nil if the source has what governs
 }
@@ -231,9 +232,8 @@ func (s *Server) governs() {
 	s.changed("")
 }
 
-// PolicyRefused journals that what the source has was refused, unless it was
-// offered and its refusal is on record as a decision. A source that cannot be read
-// is shown and not journalled: it says nothing about a policy.
+// PolicyRefused journals that what the source has was refused, and where. A source
+// that cannot be read is for SetSourceProblem.
 func (s *Server) PolicyRefused(ctx context.Context, source string, steps []gateway.PolicyStep, refused error) {
 	var load *engine.LoadError
 	rejected := journal.BundleRejected{Source: source, Reason: clip(refused.Error())}
@@ -258,6 +258,18 @@ func lastStep(steps []gateway.PolicyStep) string {
 		return ""
 	}
 	return steps[len(steps)-1].Step
+}
+
+// SetSourceProblem says why the source of policies cannot be read; nil, that it
+// can. It is shown and not journalled: it says nothing about a policy.
+func (s *Server) SetSourceProblem(problem error) {
+	text := ""
+	if problem != nil {
+		text = clip(problem.Error())
+	}
+	s.policy.mu.Lock()
+	s.policy.problem = text
+	s.policy.mu.Unlock()
 }
 
 // PolicyActive forgets why an earlier candidate was refused: what the source

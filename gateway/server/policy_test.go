@@ -185,6 +185,20 @@ func TestAStartWithoutItsSourceUsesTheLastGoodPolicy(t *testing.T) {
 	}
 }
 
+func TestASourceProblemIsShownBesideThePolicyThatGoesOn(t *testing.T) {
+	w := halted(t)
+	before := w.policyNow()
+	w.server.SetSourceProblem(errors.New("it answered 503"))
+	st := w.policyNow()
+	if st.SourceProblem != "it answered 503" || st.Candidate != nil || st.Active.PolicyDigest != before.Active.PolicyDigest {
+		t.Errorf("the status is %+v", st)
+	}
+	w.server.SetSourceProblem(nil)
+	if st := w.policyNow(); st.SourceProblem != "" {
+		t.Errorf("a source that can be read again has the problem %q", st.SourceProblem)
+	}
+}
+
 func TestARefusedPolicyIsShownWithFileAndLine(t *testing.T) {
 	w := halted(t)
 	refused := &engine.LoadError{Step: engine.StepCompile, Problems: []gateway.Diagnostic{{File: "guard/guard.rego", Line: 7, Col: 2, Message: "undefined"}}}

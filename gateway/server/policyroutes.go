@@ -35,7 +35,7 @@ func (s *Server) policyStatus(w http.ResponseWriter, r *http.Request, _ principa
 		return err
 	}
 	s.policy.mu.Lock()
-	st.Source = s.policy.source
+	st.Source, st.SourceProblem = s.policy.source, s.policy.problem
 	if s.policy.waiting != nil {
 		candidate := *s.policy.waiting
 		st.Candidate = &candidate
