@@ -132,12 +132,12 @@ func (o operator) policyHistory() *cobra.Command {
 func (o operator) policyReplay() *cobra.Command {
 	var out format
 	var candidate, since, target string
+	var exitCode bool
 	cmd := &cobra.Command{
 		Use:   "replay",
 		Short: "Decide the journal again by another policy, and show what flips",
 		Long: "Decide every retained decision again by a candidate, a folder or a .tar.gz, or by the one that waits at the\n" +
-			"gateway if none is named, and show what would be decided differently. Nothing is changed. The exit code is 0\n" +
-			"if nothing flips, and 1 if something does.",
+			"gateway if none is named, and show what would be decided differently. Nothing is changed.",
 		Args: cobra.NoArgs,
 	}
 	conn := o.look(cmd, "state")
@@ -145,6 +145,7 @@ func (o operator) policyReplay() *cobra.Command {
 	cmd.Flags().StringVar(&candidate, "candidate", "", "the policies at `PATH`")
 	cmd.Flags().StringVar(&since, "since", "", "only what was decided from a `TIME` on (RFC 3339, or how long ago: 36h, 7d)")
 	cmd.Flags().StringVar(&target, "target", "", "only what was decided about the target `ID`")
+	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 1 if something flips")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		from, err := o.sinceNow("since", since)
 		if err != nil {
@@ -166,7 +167,7 @@ func (o operator) policyReplay() *cobra.Command {
 		if err := out.show(cmd, report, func(w io.Writer) error { return writeReplay(w, report) }); err != nil {
 			return err
 		}
-		if report.Unchanged != report.Compared {
+		if exitCode && report.Unchanged != report.Compared {
 			return &exitError{code: exitNo}
 		}
 		return nil
