@@ -23,6 +23,9 @@ import (
 // signatureFile is where builders put the signature.
 const signatureFile = ".signatures.json"
 
+// ownPlugin is what OPA's builders call their own way to sign.
+const ownPlugin = "_default"
+
 // leastRSA is the shortest RSA key, in bits, that is taken.
 const leastRSA = 2048
 
@@ -102,8 +105,8 @@ func (c content) verify(opts Options) (string, error) {
 		return "", refuse(StepRead, file, err, "read the signature: %v", err)
 	}
 	// A plugin would choose who verifies; the bundle does not.
-	if config.Plugin != "" {
-		return "", refuse(StepRead, file, nil, "the signature asks for the plugin %q; only signatures without one are verified", config.Plugin)
+	if config.Plugin != "" && config.Plugin != ownPlugin {
+		return "", refuse(StepRead, file, nil, "the signature asks for the plugin %q; only OPA's own signatures are verified", config.Plugin)
 	}
 	if len(config.Signatures) != 1 {
 		return "", refuse(StepRead, file, nil, "there are %d signatures, and not one", len(config.Signatures))
