@@ -108,6 +108,17 @@ func TestUpstreamRefOfAWorkingTree(t *testing.T) {
 	}
 }
 
+// Git takes a repository named .git inside the path for the one that is meant.
+func TestUpstreamRefOfANestedRepository(t *testing.T) {
+	w := newWorld(t)
+	nested := filepath.Join(w.upstream, ".git")
+	w.run(w.work, "clone", "-q", "--bare", w.seed, nested)
+	w.run(w.work, "--git-dir", nested, "update-ref", "refs/heads/main", string(w.oid(w.seed, "main~1")))
+	if got, err := w.m.UpstreamRef(t.Context(), "refs/heads/main"); err != nil || got != w.oid(w.seed, "main~1") {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
 func TestForwardStartsOneProcess(t *testing.T) {
 	w := newWorld(t)
 	binary, started := w.watchedGit()
