@@ -55,8 +55,17 @@ func toPushed(s journal.Subject) []journal.Payload {
 func toProposed(s journal.Subject, number int) []journal.Payload {
 	return append(toPushed(s),
 		journal.PullIntended{Subject: s, PullIntent: journal.PullIntent{BranchName: s.AttemptID.Branch(), CommitSHA: oid(2), Title: "a task"}},
-		journal.PullCreated{Subject: s, PRNumber: number, PRURL: fmt.Sprintf("https://forge/%d", number), BranchName: s.AttemptID.Branch(), CommitSHA: oid(2), Title: "a task", State: "open"},
+		journal.PullCreated{Subject: s, PRNumber: number, PRURL: fmt.Sprintf("https://forge/%d", number), BranchName: s.AttemptID.Branch(), CommitSHA: oid(2), Title: "a task", State: "open", TextDigest: textDigest(number)},
 	)
+}
+
+// textDigest is that of an odd pull request's text; the receipts of the even
+// ones are as older releases wrote them.
+func textDigest(number int) string {
+	if number%2 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("sha256:%064x", number)
 }
 
 func state(t testing.TB, j *journal.Journal, target gateway.TargetID) *journal.State {

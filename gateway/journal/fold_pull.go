@@ -123,7 +123,7 @@ func (f *folder) pullIntended(c *columns, p *PullIntended) error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, 'intended', 1, ?, ?)
 		ON CONFLICT (attempt) DO UPDATE SET number = excluded.number, branch = excluded.branch, commit_sha = excluded.commit_sha,
 		title = excluded.title, state = 'intended', open = 1, how = '', intended_us = excluded.intended_us, ended_us = 0,
-		decision_id = excluded.decision_id`,
+		decision_id = excluded.decision_id, text_digest = ''`,
 		c.Attempt, c.Target, c.Task, p.PRNumber, p.BranchName, p.CommitSHA, p.Title, c.At, p.DecisionID)
 	if err != nil {
 		return err
@@ -158,8 +158,8 @@ func (f *folder) pullCreated(c *columns, p *PullCreated) error {
 		return invalid("its pull request has no number")
 	}
 	err = f.db.exec(`UPDATE pull_request SET number = ?, url = ?, branch = ?, commit_sha = ?, title = CASE ?5 WHEN '' THEN title ELSE ?5 END,
-		state = 'open', open = 1, created_us = ? WHERE attempt = ?`,
-		p.PRNumber, p.PRURL, p.BranchName, p.CommitSHA, p.Title, c.At, c.Attempt)
+		state = 'open', open = 1, created_us = ?, text_digest = ? WHERE attempt = ?`,
+		p.PRNumber, p.PRURL, p.BranchName, p.CommitSHA, p.Title, c.At, p.TextDigest, c.Attempt)
 	if isConstraint(err) {
 		return conflict("pull request %d of target %s is another attempt's", p.PRNumber, c.Target)
 	}

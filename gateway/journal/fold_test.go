@@ -1,6 +1,8 @@
 package journal_test
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +55,9 @@ func TestAnAttemptsLife(t *testing.T) {
 	a, _, _ := j.Attempt(t.Context(), s.AttemptID)
 	if a.PushAttempts != 1 || a.Progress != "half" || a.Evidence == nil || a.PushedCommit != oid(2) || a.PullRequest.Number != 7 || a.HasPushIntent {
 		t.Errorf("attempt ends as %+v", a)
+	}
+	if got := a.PullRequest.TextDigest; got != textDigest(7) {
+		t.Errorf("the receipt's text digest is kept as %q", got)
 	}
 	if task := state(t, j, "demo").Tasks["t1"]; !task.Completed || task.OpenPR != 0 || task.Live != "" || task.Attempts != 1 {
 		t.Errorf("task ends as %+v", task)
@@ -327,5 +332,27 @@ func TestClaimsDecideNothing(t *testing.T) {
 	list, err := j.Attempts(t.Context(), journal.AttemptFilter{Target: "demo", State: "failed"})
 	if err != nil || list.Count != 1 || !list.Attempts[0].External || *list.Attempts[0].PRNumber != 3 {
 		t.Fatalf("list %+v, %v", list, err)
+	}
+}
+
+// A receipt of an older release says nothing of the text, and a voided one is
+// forgotten with all that it said.
+func TestTextDigestsOfPullRequests(t *testing.T) {
+	j := open(t, t.TempDir(), newClock())
+	for number, want := range map[int]string{8: "", 9: textDigest(9)} {
+		s := about("demo", gateway.TaskID(oid(number)), attempt(number))
+		appendAll(t, j, append([]journal.Payload{created(s, 1, "sha256:d1")}, toProposed(s, number)...)...)
+		pulls := state(t, j, "demo").PullRequests
+		found := false
+		for _, pr := range pulls {
+			found = found || pr.Number == number && pr.TextDigest == want
+		}
+		if !found {
+			t.Errorf("pull request %d with text digest %q is not among %+v", number, want, pulls)
+		}
+		text, err := json.Marshal(pulls)
+		if err != nil || strings.Contains(string(text), "sha256:0") {
+			t.Errorf("a policy is told of the text: %s %v", text, err)
+		}
 	}
 }

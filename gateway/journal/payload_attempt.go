@@ -104,6 +104,7 @@ type PullVoided struct {
 }
 
 // PullCreated is the receipt of a pull request: it is open and was read back.
+// TextDigest is of its text as the forge showed it; older records have none.
 type PullCreated struct {
 	Subject
 	PRNumber   int         `json:"pr_number"`
@@ -112,6 +113,7 @@ type PullCreated struct {
 	CommitSHA  gateway.OID `json:"commit_sha"`
 	Title      string      `json:"title"`
 	State      string      `json:"state"`
+	TextDigest string      `json:"text_digest,omitempty"`
 }
 
 // PullMerged says that a human's merge was seen. How says by what: the forge's

@@ -108,7 +108,8 @@ CREATE TABLE pull_request (
 	intended_us INTEGER NOT NULL,
 	created_us  INTEGER NOT NULL DEFAULT 0,
 	ended_us    INTEGER NOT NULL DEFAULT 0,
-	decision_id TEXT NOT NULL
+	decision_id TEXT NOT NULL,
+	text_digest TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX pull_request_target ON pull_request (target, intended_us, attempt);
 CREATE UNIQUE INDEX pull_request_number ON pull_request (target, number) WHERE number <> 0 AND state IN ('open', 'merged', 'closed');
