@@ -10,6 +10,7 @@ import rego.v1
 
 import data.leviathan.access
 import data.leviathan.activation
+import data.leviathan.custom
 import data.leviathan.delivery
 import data.leviathan.guard
 import data.leviathan.limits
@@ -33,7 +34,7 @@ decision := {
 
 # _against are all the reasons of all packages; a package that the action does
 # not concern has none.
-_against := (((access.deny | guard.reasons) | (limits.deny | delivery.deny)) | (scope.reasons | delivery.problems)) | activation.deny
+_against := (((access.deny | guard.reasons) | (limits.deny | delivery.deny)) | (scope.reasons | delivery.problems)) | (activation.deny | custom.deny)
 
 # allow needs both: the word of the action's own package, and no reason against.
 default allow := false
