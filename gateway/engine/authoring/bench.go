@@ -125,13 +125,15 @@ type suiteTest struct {
 // errTestFails says that the tests fail without any change.
 var errTestFails = errors.New("a test fails on the policies as they are")
 
-// suite runs every test once, on the policies themselves.
-func (b *bench) suite(ctx context.Context) ([]suiteTest, error) {
+// suite runs once, on the policies themselves, every test that can reach the
+// package; without a package every test. The others notice none of its mutants.
+func (b *bench) suite(ctx context.Context, pkg string) ([]suiteTest, error) {
 	compiler, err := compile(b.modules)
 	if err != nil {
 		return nil, fmt.Errorf("compile policies and tests: %w", err)
 	}
 	var tests []suiteTest
+	skipped := 0
 	known := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(compiler.Modules)) {
 		m := compiler.Modules[name]
@@ -143,6 +145,10 @@ func (b *bench) suite(ctx context.Context) ([]suiteTest, error) {
 			}
 			known[ref.String()] = true
 			t := suiteTest{ref: ref, name: strings.TrimPrefix(ref.String(), "data."), pkg: packageOf(m), rows: map[string]map[int]struct{}{}, reach: reachable(compiler, ref)}
+			if _, ok := t.reach[pkg]; pkg != "" && !ok {
+				skipped++
+				continue
+			}
 			start := time.Now()
 			if t.value, err = b.ask(ctx, compiler, ref, nil); err == nil {
 				t.took = time.Since(start)
@@ -157,7 +163,7 @@ func (b *bench) suite(ctx context.Context) ([]suiteTest, error) {
 			tests = append(tests, t)
 		}
 	}
-	if len(tests) == 0 {
+	if len(tests)+skipped == 0 {
 		return nil, errors.New("the bundle has no tests")
 	}
 	return tests, nil

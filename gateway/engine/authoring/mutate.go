@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -70,7 +71,7 @@ func Mutate(ctx context.Context, s *engine.Snapshot, opts MutateOptions) (Mutati
 	if err != nil {
 		return MutationReport{}, err
 	}
-	tests, err := first.suite(ctx)
+	tests, err := first.suite(ctx, opts.Package)
 	if err != nil {
 		return MutationReport{}, err
 	}
@@ -165,12 +166,24 @@ func (r *run) try(ctx context.Context, b *bench, m Mutant) Outcome {
 		near = b.needs[m.Package] // no test looks at it; does it compile?
 	}
 	if len(own) == 0 && len(others) > 0 {
-		return attempt(ctx, b, m, b.modules, others)
+		return attempt(ctx, b, m, b.neededBy(others), others)
 	}
 	if o := attempt(ctx, b, m, near, own); o.Fate != Survived || len(others) == 0 {
 		return o
 	}
-	return attempt(ctx, b, m, b.modules, others)
+	return attempt(ctx, b, m, b.neededBy(others), others)
+}
+
+// neededBy are the modules that the tests are compiled with.
+func (b *bench) neededBy(tests []suiteTest) map[string]*ast.Module {
+	modules, seen := map[string]*ast.Module{}, map[string]bool{}
+	for _, t := range tests {
+		if !seen[t.pkg] {
+			seen[t.pkg] = true
+			maps.Copy(modules, b.needs[t.pkg])
+		}
+	}
+	return modules
 }
 
 // attempt runs the tests on these modules, which may be none.
