@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
@@ -142,31 +145,52 @@ func outsideRoots(data map[string]any, prefix string, roots []string) (string, b
 }
 
 // parse parses every module as Rego version 1 and holds its package to the
-// roots. It reports all files with problems.
+// roots. It reports all files with problems. Modules do not depend on each other
+// here, so that every processor takes its share.
 func parse(files []file, manifest bundle.Manifest) (map[string]*ast.Module, error) {
 	opts := ast.ParserOptions{Capabilities: hermetic(), ProcessAnnotation: true, RegoVersion: ast.RegoV1}
+	type parsed struct {
+		module   *ast.Module
+		problems []gateway.Diagnostic
+	}
+	results := make([]parsed, len(files))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(files)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(files)); i = next.Add(1) - 1 {
+				if k, _ := classify(files[i].name); k == kindModule {
+					results[i].module, results[i].problems = parseModule(files[i], opts, *manifest.Roots)
+				}
+			}
+		})
+	}
+	workers.Wait()
 	modules := map[string]*ast.Module{}
 	var problems []gateway.Diagnostic
-	for _, f := range files {
-		if k, _ := classify(f.name); k != kindModule {
-			continue
-		}
-		m, err := ast.ParseModuleWithOpts(f.name, string(f.data), opts)
-		switch {
-		case err != nil:
-			problems = append(problems, diagnostics(f.name, err)...)
-		case m == nil:
-			problems = append(problems, gateway.Diagnostic{File: f.name, Line: 1, Message: "the module is empty"})
-		default:
-			at, err := storage.NewPathForRef(m.Package.Path)
-			if err != nil || !bundle.RootPathsContain(*manifest.Roots, strings.Join(at, "/")) {
-				problems = append(problems, packageOutside(m, *manifest.Roots))
-			}
-			modules[f.name] = m
+	for i, r := range results {
+		problems = append(problems, r.problems...)
+		if r.module != nil {
+			modules[files[i].name] = r.module
 		}
 	}
 	labelCodes(liveModules(modules))
 	return modules, refuseAll(StepParse, problems)
+}
+
+func parseModule(f file, opts ast.ParserOptions, roots []string) (*ast.Module, []gateway.Diagnostic) {
+	m, err := ast.ParseModuleWithOpts(f.name, string(f.data), opts)
+	switch {
+	case err != nil:
+		return nil, diagnostics(f.name, err)
+	case m == nil:
+		return nil, []gateway.Diagnostic{{File: f.name, Line: 1, Message: "the module is empty"}}
+	}
+	at, err := storage.NewPathForRef(m.Package.Path)
+	if err != nil || !bundle.RootPathsContain(roots, strings.Join(at, "/")) {
+		return m, []gateway.Diagnostic{packageOutside(m, roots)}
+	}
+	return m, nil
 }
 
 func packageOutside(m *ast.Module, roots []string) gateway.Diagnostic {
