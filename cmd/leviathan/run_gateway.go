@@ -33,6 +33,7 @@ import (
 type gatewayOptions struct {
 	state, config, listen string
 	policies              policyOptions
+	consumers             consumerOptions
 	tlsCert, tlsKey       string
 	openMetrics           bool
 	logLevel              string
@@ -44,6 +45,7 @@ func (o *gatewayOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.config, "config", "", "autonomy config: a file, or a folder with one file for each target (required)")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8000", "address to listen on; port 0 takes a free one")
 	o.policies.flags(cmd)
+	o.consumers.flags(f)
 	f.StringVar(&o.tlsCert, "tls-cert", "", "file with the certificate chain in PEM; with --tls-key, serves HTTPS")
 	f.StringVar(&o.tlsKey, "tls-key", "", "file with the certificate's key in PEM")
 	f.BoolVar(&o.openMetrics, "open-metrics", false, "serve /metrics without a token")
@@ -55,7 +57,7 @@ func (o *gatewayOptions) check() error {
 	if o.state == "" || o.config == "" {
 		return errors.New("--state and --config are required")
 	}
-	return nil
+	return o.consumers.check()
 }
 
 // A runningGateway is a gateway with everything that it owns.
@@ -133,6 +135,7 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	}
 	g.serve(ctx, o, listener, onChange)
 	g.follow(eng, source)
+	g.consume(o.consumers)
 	return g, nil
 }
 

@@ -119,6 +119,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 			return nil, fmt.Errorf("creating the state folder: %w", err)
 		}
 	}
+	if err := s.metrics.registry.Register(newGauges(s)); err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
 	var err error
 	if s.keys, err = openKeyring(filepath.Join(c.StateDir, "keys"), s.now); err != nil {
 		return nil, err
