@@ -60,7 +60,7 @@ func closures(modules map[string]*ast.Module) map[string]map[string]*ast.Module 
 	refers := map[string]map[string]bool{} // from package to package
 	files := map[string][]string{}
 	for name, m := range modules {
-		files[packageOf(m)] = append(files[packageOf(m)], name)
+		files[dataPackage(m)] = append(files[dataPackage(m)], name)
 	}
 	for pkg, names := range files {
 		refers[pkg] = map[string]bool{}
@@ -96,7 +96,7 @@ func closures(modules map[string]*ast.Module) map[string]map[string]*ast.Module 
 	return needs
 }
 
-func packageOf(m *ast.Module) string { return strings.TrimPrefix(m.Package.Path.String(), "data.") }
+func dataPackage(m *ast.Module) string { return strings.TrimPrefix(m.Package.Path.String(), "data.") }
 
 func isTestFile(name string) bool { return strings.HasSuffix(name, "_test.rego") }
 
@@ -144,7 +144,7 @@ func (b *bench) suite(ctx context.Context, pkg string) ([]suiteTest, error) {
 				continue
 			}
 			known[ref.String()] = true
-			t := suiteTest{ref: ref, name: strings.TrimPrefix(ref.String(), "data."), pkg: packageOf(m), rows: map[string]map[int]struct{}{}, reach: reachable(compiler, ref)}
+			t := suiteTest{ref: ref, name: strings.TrimPrefix(ref.String(), "data."), pkg: dataPackage(m), rows: map[string]map[int]struct{}{}, reach: reachable(compiler, ref)}
 			if _, ok := t.reach[pkg]; pkg != "" && !ok {
 				skipped++
 				continue
@@ -179,7 +179,7 @@ func reachable(c *ast.Compiler, ref ast.Ref) map[string]struct{} {
 		}
 		seen[x] = true
 		if rule, ok := x.(*ast.Rule); ok {
-			reach[packageOf(rule.Module)] = struct{}{}
+			reach[dataPackage(rule.Module)] = struct{}{}
 		}
 		for next := range c.Graph.Dependencies(x) {
 			visit(next)

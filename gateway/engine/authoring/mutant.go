@@ -47,7 +47,7 @@ func mutants(modules map[string]*ast.Module) []Mutant {
 	var all []Mutant
 	for _, file := range slices.Sorted(maps.Keys(modules)) {
 		m := modules[file]
-		g := generator{module: m, file: file, pkg: packageOf(m)}
+		g := generator{module: m, file: file, pkg: dataPackage(m)}
 		for i, rule := range m.Rules {
 			g.enter(rule)
 			g.removal(i)
