@@ -28,14 +28,7 @@ const runbook = "docs/21_OPERATIONS_AUTONOMY.md"
 
 // awaited are the gateway's metrics that alerts and dashboard use and that the
 // gateway does not have yet. A name leaves this list when it comes to be.
-var awaited = map[string]string{
-	"leviathan_policy_candidate_refused":             "gauge: 1 while the newest policy is not the one that governs",
-	"leviathan_targets":                              "gauge by state (valid, invalid, absent): configs",
-	"leviathan_journal_checkpoint_timestamp_seconds": "gauge: when the newest checkpoint was signed",
-	"leviathan_journal_checkpoint_lag_records":       "gauge: records after the newest checkpoint",
-	"leviathan_state_free_bytes":                     "gauge: free bytes on the state folder's file system",
-	"leviathan_state_size_bytes":                     "gauge: size of that file system",
-}
+var awaited = map[string]string{}
 
 // A rule is an alert, or a recording rule.
 type rule struct {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,31 +17,35 @@ const scrapeTimeout = 5 * time.Second
 type gauges struct {
 	server *Server
 
-	build, records, bytes, masked, candidate, compared, dropped, flips, attempts, ready, checkpoint *prometheus.Desc
+	build, targets, records, bytes, masked, candidate, compared, dropped, flips, attempts, ready *prometheus.Desc
+	checkpoint, checkpointAt, checkpointLag, free, size                                          *prometheus.Desc
 }
 
 func newGauges(s *Server) *gauges {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("leviathan_"+name, help, labels, nil)
-	}
 	return &gauges{server: s,
-		build:      desc("build_info", "Always 1; the labels say what runs and which policy governs.", "version", "policy_revision"),
-		records:    desc("journal_records", "Records in the journal."),
-		bytes:      desc("journal_bytes", "Size of the journal's database."),
-		checkpoint: desc("journal_checkpoint_file_records", "Records that the newest checkpoint in the file beside the database covers."),
-		masked:     desc("masked_decisions", "Decisions of which a mask took something before they were recorded."),
-		candidate:  desc("policy_candidate_waiting", "1 if a candidate policy was refused or waits for an operator."),
-		compared:   desc("policy_shadow_compared", "Live questions that the waiting candidate was asked as well."),
-		dropped:    desc("policy_shadow_dropped", "Live questions that the waiting candidate had no time for."),
-		flips:      desc("policy_shadow_flips", "Live questions that the waiting candidate would have answered differently.", "class"),
-		attempts:   desc("live_attempts", "Attempts that have not ended, by state.", "state"),
-		ready:      desc("journal_readable", "1 if the journal could be read for this scrape."),
+		build:         prometheus.NewDesc("leviathan_build_info", "Always 1; the labels say what runs and which policy governs.", []string{"version", "policy_revision"}, nil),
+		records:       prometheus.NewDesc("leviathan_journal_records", "Records in the journal.", nil, nil),
+		bytes:         prometheus.NewDesc("leviathan_journal_bytes", "Size of the journal's database.", nil, nil),
+		checkpoint:    prometheus.NewDesc("leviathan_journal_checkpoint_file_records", "Records that the newest checkpoint in the file beside the database covers.", nil, nil),
+		masked:        prometheus.NewDesc("leviathan_masked_decisions", "Decisions of which a mask took something before they were recorded.", nil, nil),
+		candidate:     prometheus.NewDesc("leviathan_policy_candidate_refused", "1 while the newest policy is not the one that governs.", nil, nil),
+		targets:       prometheus.NewDesc("leviathan_targets", "Autonomy configs by state.", []string{"state"}, nil),
+		checkpointAt:  prometheus.NewDesc("leviathan_journal_checkpoint_timestamp_seconds", "When the newest checkpoint came into the file beside the database.", nil, nil),
+		checkpointLag: prometheus.NewDesc("leviathan_journal_checkpoint_lag_records", "Records after the newest checkpoint in that file.", nil, nil),
+		free:          prometheus.NewDesc("leviathan_state_free_bytes", "Free bytes on the file system of the state folder.", nil, nil),
+		size:          prometheus.NewDesc("leviathan_state_size_bytes", "Size of that file system.", nil, nil),
+		compared:      prometheus.NewDesc("leviathan_policy_shadow_compared", "Live questions that the waiting candidate was asked as well.", nil, nil),
+		dropped:       prometheus.NewDesc("leviathan_policy_shadow_dropped", "Live questions that the waiting candidate had no time for.", nil, nil),
+		flips:         prometheus.NewDesc("leviathan_policy_shadow_flips", "Live questions that the waiting candidate would have answered differently.", []string{"class"}, nil),
+		attempts:      prometheus.NewDesc("leviathan_live_attempts", "Attempts that have not ended, by state.", []string{"state"}, nil),
+		ready:         prometheus.NewDesc("leviathan_journal_readable", "1 if the journal could be read for this scrape.", nil, nil),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.build, g.records, g.bytes, g.checkpoint, g.masked, g.candidate, g.compared, g.dropped, g.flips, g.attempts, g.ready} {
+	for _, d := range []*prometheus.Desc{g.build, g.targets, g.records, g.bytes, g.checkpoint, g.checkpointAt, g.checkpointLag, g.masked, g.candidate,
+		g.compared, g.dropped, g.flips, g.attempts, g.ready, g.free, g.size} {
 		out <- d
 	}
 }
@@ -66,12 +71,41 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	for _, class := range gateway.FlipClasses() {
 		gauge(g.flips, float64(report.Counts[class]), string(class))
 	}
-	gauge(g.checkpoint, float64(s.journal.CheckpointFile().Size))
+	g.collectFiles(gauge)
 	readable := 0.0
 	if g.collectJournal(ctx, gauge) == nil {
 		readable = 1
 	}
 	gauge(g.ready, readable)
+}
+
+// collectFiles looks at the configs and at the state folder.
+func (g *gauges) collectFiles(gauge func(*prometheus.Desc, float64, ...string)) {
+	s := g.server
+	configs := map[string]int{"valid": 0, "invalid": 0, "absent": 0}
+	for _, cfg := range s.targets.Targets() {
+		switch {
+		case cfg.Valid:
+			configs["valid"]++
+		case cfg.File == "":
+			configs["absent"]++
+		default:
+			configs["invalid"]++
+		}
+	}
+	for state, n := range configs {
+		gauge(g.targets, float64(n), state)
+	}
+	file := s.journal.CheckpointFile()
+	gauge(g.checkpoint, float64(file.Size))
+	gauge(g.checkpointLag, float64(max(0, s.journal.Seq()-file.Size)))
+	if info, err := os.Stat(file.Path); err == nil {
+		gauge(g.checkpointAt, float64(info.ModTime().UnixMicro())/1e6)
+	}
+	if free, size, err := diskSpace(s.stateDir); err == nil {
+		gauge(g.free, free)
+		gauge(g.size, size)
+	}
 }
 
 func (g *gauges) collectJournal(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) error {
