@@ -118,7 +118,7 @@ func routes() []route {
 // router builds the handler from the table.
 func (s *Server) router() http.Handler {
 	m := mux.NewRouter().UseEncodedPath()
-	for _, row := range routes() {
+	for _, row := range append(routes(), s.consoleRoutes(m)...) {
 		m.Handle(row.path, s.serve(row)).Methods(row.method)
 	}
 	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
