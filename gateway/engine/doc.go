@@ -17,6 +17,10 @@
 // change; a candidate that does not load, or whose tests fail, leaves the
 // active one in place.
 //
+// A [PolicySource] is a folder, an archive or a URL; [Engine.Follow] keeps the
+// live Snapshot equal to it, as far as what it has passes [Gate]. It is the only
+// part that reads files or the network, and never while a question is decided.
+//
 // The package never decides what is activated by whom, records nothing, and
 // keeps no state but that pointer.
 package engine

@@ -95,13 +95,14 @@ func (s *Snapshot) runSuite(ctx context.Context, opts TestOptions) (TestReport, 
 	}
 	defer store.Abort(ctx, txn)
 
+	timeout := cmp.Or(opts.Timeout, testTimeout)
 	runner := tester.NewRunner().
 		SetCompiler(newCompiler(data, true)).
 		SetStore(store).
 		SetModules(s.modules).
 		CapturePrintOutput(true).
 		RaiseBuiltinErrors(true).
-		SetTimeout(cmp.Or(opts.Timeout, testTimeout))
+		SetTimeout(timeout)
 	tracer := cover.New()
 	if !opts.NoCoverage {
 		runner.SetCoverageRuns(nil).SetCoverageQueryTracer(tracer)
@@ -116,7 +117,7 @@ func (s *Snapshot) runSuite(ctx context.Context, opts TestOptions) (TestReport, 
 	stopped := false
 	for r := range results {
 		switch late := isCancelled(r.Error); {
-		case late && stopped:
+		case late && stopped && r.Duration < timeout:
 			continue // not the test's fault
 		case late && ctx.Err() == nil:
 			// A bundle in which each test takes its whole time must not keep the
