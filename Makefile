@@ -5,7 +5,9 @@ BIN      := bin/leviathan
 OPA      := bin/opa
 OPA_VERSION := $(shell $(GO) list -m -f '{{.Version}}' github.com/open-policy-agent/opa)
 # What is compiled in races and what is not: packages with goroutines of their own.
-RACE     := ./gateway/... ./scheduler/... ./worker/...
+RACE     := ./gateway/... ./scheduler/... ./worker/... ./spider/...
+# What has tests that would only be slower with the detector, run without it.
+PLAIN    := ./gateway/engine ./gateway/replay ./cmd/... ./policies/... ./invariants/... ./deploy/...
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test check policy-test policy-mutation docs bench clean
@@ -21,7 +23,7 @@ demo: build ## show everything at work on a sample repository, in under a minute
 
 test: ## run every test: Go, with the race detector where it matters, Rego and scripts
 	$(GO) test -race $(RACE)
-	$(GO) test ./cmd/... ./policies/...
+	$(GO) test $(PLAIN)
 
 check: ## formatting, vet, static analysis, tidiness
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
