@@ -35,6 +35,7 @@ type gatewayOptions struct {
 	policies              policyOptions
 	consumers             consumerOptions
 	tlsCert, tlsKey       string
+	forge                 forgeOptions
 	openMetrics           bool
 	logLevel              string
 }
@@ -45,6 +46,7 @@ func (o *gatewayOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.config, "config", "", "autonomy config: a file, or a folder with one file for each target (required)")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8000", "address to listen on; port 0 takes a free one")
 	o.policies.flags(cmd)
+	o.forge.flags(cmd)
 	o.consumers.flags(f)
 	f.StringVar(&o.tlsCert, "tls-cert", "", "file with the certificate chain in PEM; with --tls-key, serves HTTPS")
 	f.StringVar(&o.tlsKey, "tls-key", "", "file with the certificate's key in PEM")
@@ -121,8 +123,12 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	}
 	g := &runningGateway{token: token, journal: j, targets: targets, log: logger, failed: make(chan error, 8)}
 	eng := engine.New(policy)
+	github, webhook, err := o.forge.open()
+	if err != nil {
+		return nil, err
+	}
 	g.server, err = server.New(ctx, server.Config{StateDir: o.state, Journal: j, Engine: eng, Targets: targets, OperatorToken: token, Logger: logger,
-		OpenMetrics: o.openMetrics, OnChange: onChange, GitCredential: githubCredential(), CredentialHost: "github.com"})
+		OpenMetrics: o.openMetrics, OnChange: onChange, GitHub: github, GitHubWebhook: webhook})
 	if err != nil {
 		return nil, err
 	}
@@ -231,15 +237,6 @@ func operatorToken(state string, logger *slog.Logger) (string, error) {
 	return token, nil
 }
 
-// githubCredential is the token for github.com, if there is one.
-func githubCredential() func(context.Context) (string, error) {
-	token := os.Getenv("GITHUB_TOKEN")
-	if token == "" {
-		return nil
-	}
-	return func(context.Context) (string, error) { return token, nil }
-}
-
 func newLogger(level string, w io.Writer) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
@@ -257,7 +254,12 @@ func gatewayCommand() *cobra.Command {
 
 The operator's token is LEVIATHAN_CONTROL_PLANE_TOKEN. Without one, the first
 start makes a token in the state folder's operator.token, readable by its owner
-alone. GITHUB_TOKEN, if set, goes to github.com and to nobody else.`,
+alone.
+
+A target whose repository is on GitHub needs a credential: a GitHub App
+(--github-app-id, --github-installation-id, --github-key-file), or a personal
+token in GITHUB_TOKEN, which the status warns of. It goes to the host of
+--github-url and to nobody else.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
 				return err

@@ -196,6 +196,10 @@ func (g *GitHub) Credential(ctx context.Context) (string, error) {
 	return g.transport.credential.token(ctx)
 }
 
+// GitClient sends git's requests as GitHub itself is asked: by the same proxy,
+// and with the same certificates trusted. It adds no credential.
+func (g *GitHub) GitClient() *http.Client { return &http.Client{Transport: g.transport.inner} }
+
 // CredentialHost is the one host, with its port if it has one, that may see
 // the credential by git.
 func (g *GitHub) CredentialHost() string { return g.place.web.Host }

@@ -33,3 +33,6 @@ func (s *Server) Observe(ctx context.Context, id gateway.TargetID) { s.observe(c
 
 // Prove does once what the gateway's clockwork does every fifteen seconds.
 func (s *Server) Prove(ctx context.Context) { s.prove(ctx) }
+
+// Idle waits for what no request waits for.
+func (s *Server) Idle() { s.background.wg.Wait() }

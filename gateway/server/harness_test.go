@@ -63,6 +63,8 @@ type world struct {
 	configs string
 	// policy, if set before start, is another than the built-in one.
 	policy *engine.Snapshot
+	// tune, if set before start, changes how the gateway is made.
+	tune func(*server.Config)
 	// real lets the gateway follow the machine's clock.
 	real   bool
 	engine *engine.Engine // of the gateway that runs
@@ -191,8 +193,11 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.engine = engine.New(snapshot)
-	w.server, err = server.New(ctx, server.Config{StateDir: state, Journal: w.journal, Engine: w.engine, Targets: targets,
-		OperatorToken: operator, Logger: logger, Now: w.now})
+	made := server.Config{StateDir: state, Journal: w.journal, Engine: w.engine, Targets: targets, OperatorToken: operator, Logger: logger, Now: w.now}
+	if w.tune != nil {
+		w.tune(&made)
+	}
+	w.server, err = server.New(ctx, made)
 	if err != nil {
 		w.t.Fatal(err)
 	}

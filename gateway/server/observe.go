@@ -62,7 +62,7 @@ func (s *Server) look(ctx context.Context, t *target) {
 	next := *t.facts()
 	mirror, fg, err := s.open(ctx, t, cfg.Config)
 	if err != nil {
-		next.mirrorErr, next.forgeErr = "opening the mirror: "+err.Error(), "the target could not be opened"
+		next.mirrorErr, next.forgeErr = problemText(err), problemText(err)
 		t.seen.Store(&next)
 		return
 	}
@@ -72,13 +72,19 @@ func (s *Server) look(ctx context.Context, t *target) {
 	} else {
 		next.mirrorAt, next.mirrorErr = s.now(), ""
 	}
-	if err := s.lookAtForge(ctx, t, fg, cfg.Config, &next); err != nil {
-		next.forgeErr = err.Error()
+	if until := t.quietUntil(); s.now().Before(until) && next.forgeErr != "" {
+		s.log.Debug("the forge is left alone", "target", t.id, "until", until)
+	} else if err := s.lookAtForge(ctx, t, fg, cfg.Config, &next); err != nil {
+		next.forgeErr = problemText(err)
+		if until := t.leaveAlone(err, s.now()); !until.IsZero() {
+			next.forgeErr += "; asked again at " + gateway.At(until).String()
+		}
 		s.log.Warn("observing the forge", "target", t.id, "error", err)
 	} else {
 		next.forgeAt, next.forgeErr = s.now(), ""
 	}
 	t.seen.Store(&next)
+	s.lookAround(t, fg, cfg.Config)
 }
 
 // lookAtMirror fetches the upstream and reads backlog and target policy at
@@ -195,7 +201,7 @@ func (s *Server) lookAtForge(ctx context.Context, t *target, fg forge.Forge, cfg
 			return err
 		}
 		if ok {
-			known = append(known, forge.Known{Number: pr.Number, Attempt: pr.AttemptID, Head: pr.Commit, BaseCommit: a.BaseCommit})
+			known = append(known, forge.Known{Number: pr.Number, Attempt: pr.AttemptID, Head: pr.Commit, BaseCommit: a.BaseCommit, TextDigest: pr.TextDigest})
 		}
 	}
 	seen, err := fg.Observe(ctx, cfg.TargetBranch, known)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -97,19 +98,30 @@ func (s *Server) propose(ctx context.Context, t *target, d *decided, title, summ
 	pr, err := fg.Open(ctx, forge.Proposal{Attempt: a.ID, Branch: a.Branch, Base: cfg.TargetBranch, Head: a.PushedCommit, BaseCommit: a.BaseCommit,
 		Title: title, Body: forge.Body(a.Task, summary, forge.Facts{Attempt: a.ID, Decision: d.ID, Revision: d.Revision, Evidence: a.Evidence}), MinNumber: greatest})
 	if err != nil {
-		return nil, &gateway.Error{Kind: gateway.Unknown, DecisionID: d.ID, RetryAfter: 5 * time.Second,
-			Detail: "the forge did not open the pull request: " + err.Error()}
+		return nil, notOpened(d.ID, err)
 	}
 	if err := s.recordPull(ctx, a, pr, title, d); err != nil {
 		return nil, unrecorded(err)
 	}
 	s.changed(t.id)
+	s.lookAround(t, fg, cfg)
 	after, _, err := s.journal.Attempt(ctx, a.ID)
 	if err == nil && (after == nil || after.PullRequest == nil) {
 		err = &gateway.Error{Kind: gateway.Unknown, DecisionID: d.ID, RetryAfter: 5 * time.Second,
 			Detail: "the pull request was taken for void while it was opened; ask again"}
 	}
 	return after, err
+}
+
+// notOpened is the error of a pull request that the forge did not show: with
+// the forge's own code, and when it may be asked again.
+func notOpened(decision gateway.DecisionID, err error) error {
+	e := &gateway.Error{Kind: gateway.Unknown, DecisionID: decision, RetryAfter: 5 * time.Second, Detail: "the forge did not open the pull request: " + problemText(err)}
+	var known *gateway.Error
+	if errors.As(err, &known) {
+		e.Code, e.RetryAfter = known.Code, max(e.RetryAfter, known.RetryAfter)
+	}
+	return e
 }
 
 // recordPull writes the receipt of a pull request that the forge showed.
@@ -135,5 +147,5 @@ func (s *Server) recordPull(ctx context.Context, a *journal.Attempt, pr forge.Pu
 // createdPull appends the receipt of a pull request.
 func createdPull(tx *journal.Tx, a *journal.Attempt, pr forge.PullRequest, title string) error {
 	return event(tx, self.id, journal.PullCreated{Subject: subject(a), PRNumber: pr.Number, PRURL: pr.URL,
-		BranchName: pr.Branch, CommitSHA: pr.Head, Title: title, State: string(gateway.PullRequestOpen)})
+		BranchName: pr.Branch, CommitSHA: pr.Head, Title: title, State: string(gateway.PullRequestOpen), TextDigest: pr.TextDigest})
 }

@@ -39,7 +39,7 @@ const (
 )
 
 const (
-	// open marks the rows that need no token.
+	// open marks the rows that need no token. A webhook's is its signature.
 	open = ""
 	// anyAction marks the rows whose body names the action.
 	anyAction = "*"
@@ -111,6 +111,7 @@ func routes() []route {
 		{"GET", "/v1/events", read, 0, gitTimeout, (*Server).listEvents, "events in journal order; NDJSON follows"},
 		{"GET", "/v1/events/recent", read, 0, 0, (*Server).recentEvents, "events, newest first"},
 		{"POST", "/v1/events/ingest", gateway.ActionEventAppend, 8 * mib, 0, (*Server).ingest, "append external events, all or nothing"},
+		{"POST", "/v1/forge/github/webhook", open, 1 * mib, 0, (*Server).githubWebhook, "GitHub says what happened, signed; 404 without a secret"},
 		{"GET", "/v1/graph/summary", read, 0, 0, (*Server).graphSummary, "nodes and edges by type"},
 	}
 }

@@ -55,10 +55,10 @@ func TestS15EveryRouteButTheOpenOnesNeedsAToken(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"/health", "/healthz", "/health/ready", "/.well-known/jwks.json"}; !slices.Equal(opened, want) {
+	if want := []string{"/health", "/healthz", "/health/ready", "/.well-known/jwks.json", "/v1/forge/github/webhook"}; !slices.Equal(opened, want) {
 		t.Errorf("open routes are %v, want %v", opened, want)
 	}
-	for _, path := range opened {
+	for _, path := range opened[:4] { // a webhook's has its own test
 		if a := w.ask("GET", path, "", ""); a.status != 200 {
 			t.Errorf("GET %s without a token: %d", path, a.status)
 		}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +21,6 @@ import (
 	"leviathan/gateway/forge"
 	"leviathan/gateway/journal"
 	"leviathan/gateway/replay"
-	"leviathan/gateway/repository"
 )
 
 // clockTolerance is how far the clock may lie behind the last record.
@@ -49,11 +47,13 @@ type Config struct {
 	// GitBinary is the path of git for upstreams that are paths; "" looks in
 	// PATH.
 	GitBinary string
-	// GitCredential gives the token for the one upstream host that may have
-	// it; nil for none.
-	GitCredential func(ctx context.Context) (string, error)
-	// CredentialHost is the host that gets the credential.
-	CredentialHost string
+	// GitHub is what the forges of all targets on GitHub have in common:
+	// Repository, Budget and Now are filled in for each. Its credential is that
+	// of git for the same host, and for no other. nil refuses every upstream
+	// that is not a path.
+	GitHub *forge.GitHubOptions
+	// GitHubWebhook reads what GitHub sends; nil answers 404 to it.
+	GitHubWebhook *forge.GitHubWebhook
 	// OnChange is called, without locks, when a target may have something new
 	// to plan: an attempt ended, a halt was lifted. It must not block.
 	OnChange func(gateway.TargetID)
@@ -76,8 +76,8 @@ type Server struct {
 	started      time.Time
 	openMetrics  bool
 	gitBinary    string
-	credential   func(ctx context.Context) (string, error)
-	credHost     string
+	github       *forge.GitHubOptions
+	webhook      *forge.GitHubWebhook
 	onChange     func(gateway.TargetID)
 	warnings     []string
 
@@ -88,6 +88,7 @@ type Server struct {
 	// evaluations bounds how many questions the policy answers at once.
 	evaluations evaluations
 	killSwitch  killSwitch
+	background  background // what nobody waits for
 
 	artifactMu sync.Mutex // one writer of artifacts at a time
 
@@ -107,13 +108,17 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, errors.New("a gateway needs an operator's token")
 	}
 	s := &Server{stateDir: c.StateDir, journal: c.Journal, engine: c.Engine, targets: c.Targets, operatorHash: hashSecret(c.OperatorToken),
-		log: c.Logger, now: c.Now, openMetrics: c.OpenMetrics, gitBinary: c.GitBinary, credential: c.GitCredential, credHost: c.CredentialHost,
+		log: c.Logger, now: c.Now, openMetrics: c.OpenMetrics, gitBinary: c.GitBinary, webhook: c.GitHubWebhook,
 		onChange: c.OnChange, warnings: c.Warnings, metrics: newMetrics(), evaluations: newEvaluations(),
 		shadow: replay.NewShadow(c.Logger), replayLast: cmp.Or(c.ReplayLast, replayLast), running: map[gateway.TargetID]*target{}}
 	if s.now == nil {
 		s.now = time.Now
 	}
 	s.started = s.now()
+	s.background.begin()
+	if err := s.useGitHub(c.GitHub); err != nil {
+		return nil, err
+	}
 	for _, dir := range []string{"mirrors", "keys", "artifacts"} {
 		if err := os.MkdirAll(filepath.Join(c.StateDir, dir), 0o700); err != nil {
 			return nil, fmt.Errorf("creating the state folder: %w", err)
@@ -157,9 +162,10 @@ func (s *Server) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Close lets go of the mirrors and the artifact folder. The journal is the
-// caller's.
+// Close ends what runs by itself, and lets go of the mirrors and the artifact
+// folder. The journal is the caller's.
 func (s *Server) Close() error {
+	s.background.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.artifacts.Close()
@@ -190,24 +196,6 @@ func (s *Server) refresh(ctx context.Context, t *target) {
 	if t.seen.Load() == nil {
 		s.observe(ctx, t)
 	}
-}
-
-// upstream is how to speak to a target's repository. The credential goes to
-// its own host alone.
-func (s *Server) upstream(raw string) repository.Upstream {
-	up := repository.Upstream{URL: raw, GitBinary: s.gitBinary}
-	if u, err := url.Parse(raw); err == nil && u.Scheme == "https" && s.credential != nil && u.Host == s.credHost {
-		up.Credential = s.credential
-	}
-	return up
-}
-
-// openForge finds the service that has the upstream's pull requests.
-func (s *Server) openForge(raw string) (forge.Forge, error) {
-	if filepath.IsAbs(raw) {
-		return forge.NewLocal(raw, forge.LocalOptions{GitBinary: s.gitBinary})
-	}
-	return nil, fmt.Errorf("no forge for %s: this release opens pull requests on a bare repository on disk", raw)
 }
 
 // sortedKeys are the keys of a set, in order.

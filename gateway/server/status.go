@@ -32,6 +32,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request, p principal) err
 		}
 		st.AutonomyEnabled = st.AutonomyEnabled || one.AutonomyEnabled
 		st.Targets = append(st.Targets, one)
+		st.Warnings = append(st.Warnings, s.forgeWarnings(cfg.ID)...)
 		for _, d := range cfg.Diagnostics {
 			st.Warnings = append(st.Warnings, d.String())
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,10 @@ type target struct {
 	states atomic.Pointer[stateParts]
 	config atomic.Pointer[configCache]
 	memos  memos
+	// quiet is until when the forge asked not to be asked, in microseconds
+	// since 1970.
+	quiet  atomic.Int64
+	around around
 }
 
 // facts is what was observed of a target, at one time; immutable. A failed
@@ -129,13 +134,13 @@ func (s *Server) open(ctx context.Context, t *target, cfg *autonomy.Config) (*re
 	// Another URL is another repository: its mirror lies in a folder of its own.
 	sum := sha256.Sum256([]byte(cfg.TargetRepoURL))
 	dir := filepath.Join(s.stateDir, "mirrors", string(t.id)+"-"+hex.EncodeToString(sum[:4])+".git")
-	m, err := repository.Open(ctx, dir, s.upstream(cfg.TargetRepoURL))
+	f, up, err := s.openForge(cfg.TargetRepoURL)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("opening the forge: %w", err)
 	}
-	f, err := s.openForge(cfg.TargetRepoURL)
+	m, err := repository.Open(ctx, dir, up)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("opening the mirror: %w", err)
 	}
 	if t.mirror != nil {
 		if err := t.mirror.Close(); err != nil {
@@ -143,6 +148,7 @@ func (s *Server) open(ctx context.Context, t *target, cfg *autonomy.Config) (*re
 		}
 	}
 	t.mirror, t.forge, t.upstream = m, f, cfg.TargetRepoURL
+	t.quiet.Store(0)
 	return m, f, nil
 }
 

@@ -165,6 +165,9 @@ func (s *Server) settlePullIntent(ctx context.Context, a *journal.Attempt) {
 		return
 	}
 	t := s.lookup(a.Target)
+	if s.now().Before(t.quietUntil()) {
+		return // the forge asked not to be asked
+	}
 	if !t.pull.TryLock() {
 		return // being opened right now, and the receipt follows
 	}
@@ -175,6 +178,7 @@ func (s *Server) settlePullIntent(ctx context.Context, a *journal.Attempt) {
 	}
 	seen, err := fg.Observe(ctx, cfg.TargetBranch, []forge.Known{{Attempt: a.ID, Head: a.PullRequest.Commit, BaseCommit: a.BaseCommit}})
 	if err != nil {
+		t.leaveAlone(err, s.now())
 		s.log.Warn("an intended pull request cannot be observed", "attempt", a.ID, "error", err)
 		return
 	}

@@ -1,0 +1,197 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"leviathan/gateway/forge"
+	"leviathan/gateway/server"
+)
+
+const canary = "ghp_canaryTOKENcanary"
+
+type object = map[string]any
+
+// A fakeGitHub has one repository, acme/app: the world's upstream by git over
+// HTTP, and as much of the API as the gateway asks of it. What it is sent is
+// held against GitHub's own description by the tests of gateway/forge.
+type fakeGitHub struct {
+	w   *world
+	url string
+	git http.Handler
+
+	mu       sync.Mutex
+	asked    []string // METHOD path, of the API
+	auths    map[string]bool
+	pulls    []object
+	comments []object
+	checks   []object
+	labels   []string
+	// refuse, if set, may answer a request of the API itself.
+	refuse func(w http.ResponseWriter, r *http.Request) bool
+}
+
+// newGitHubWorld is a world whose upstream is on a GitHub.
+func newGitHubWorld(t *testing.T) (*world, *fakeGitHub) {
+	t.Helper()
+	w := newUpstream(t, baseBacklog, baseConfig)
+	root := filepath.Join(w.dir, "github")
+	if err := os.MkdirAll(filepath.Join(root, "acme"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(w.upstream, filepath.Join(root, "acme", "app.git")); err != nil {
+		t.Fatal(err)
+	}
+	w.git(w.upstream, "config", "http.receivepack", "true")
+	backend := filepath.Join(w.git(w.dir, "--exec-path"), "git-http-backend")
+	if _, err := os.Stat(backend); err != nil {
+		t.Skip("needs git http-backend")
+	}
+	f := &fakeGitHub{w: w, auths: map[string]bool{}, git: &cgi.Handler{Path: backend, Stderr: io.Discard,
+		Env: []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull}}}
+	s := httptest.NewServer(f)
+	t.Cleanup(s.Close)
+	f.url = s.URL
+	w.writeConfig(strings.ReplaceAll(baseConfig, "UPSTREAM", s.URL+"/acme/app.git"))
+	w.tune = func(c *server.Config) {
+		c.GitHub = &forge.GitHubOptions{URL: s.URL, Token: forge.NewSecret(canary)}
+	}
+	return w, f
+}
+
+func (f *fakeGitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	f.auths[r.Header.Get("Authorization")] = true
+	f.mu.Unlock()
+	path, api := strings.CutPrefix(r.URL.EscapedPath(), "/api/v3")
+	if !api {
+		if user, password, _ := r.BasicAuth(); user != "x-access-token" || password != canary {
+			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		f.git.ServeHTTP(w, r)
+		return
+	}
+	var in object
+	body, err := io.ReadAll(r.Body)
+	if err == nil && len(body) > 0 {
+		err = json.Unmarshal(body, &in)
+	}
+	if err != nil {
+		f.w.t.Errorf("%s %s: %v", r.Method, path, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, r.Method+" "+path)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-RateLimit-Limit", "5000")
+	w.Header().Set("X-RateLimit-Remaining", "4321")
+	w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(f.w.now().Unix()+3600, 10))
+	if f.refuse != nil && f.refuse(w, r) {
+		return
+	}
+	status, answer := f.answer(r, path, in)
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		f.w.t.Errorf("answering %s: %v", path, err)
+	}
+}
+
+var numbered = regexp.MustCompile(`^/repos/acme/app/(?:pulls|issues|issues/comments|check-runs)/(\d+)`)
+
+// answer is GitHub's to one request; the caller holds the lock.
+func (f *fakeGitHub) answer(r *http.Request, path string, in object) (int, any) {
+	n := 0
+	if m := numbered.FindStringSubmatch(path); m != nil {
+		n, _ = strconv.Atoi(m[1])
+		path = strings.Replace(path, "/"+m[1], "/N", 1)
+	}
+	rest := strings.TrimPrefix(path, "/repos/acme/app")
+	switch r.Method + " " + rest {
+	case "GET /rate_limit":
+		return 200, object{}
+	case "GET /user":
+		return 200, object{"id": 5}
+	case "GET ":
+		return 200, object{"id": 99, "full_name": "acme/app", "permissions": object{"push": true, "admin": true}}
+	case "GET /pulls":
+		state, head := r.URL.Query().Get("state"), strings.TrimPrefix(r.URL.Query().Get("head"), "acme:")
+		list := []object{}
+		for _, pr := range f.pulls {
+			if (state == "all" || pr["state"] == state) && (head == "" || pr["head"].(object)["ref"] == head) {
+				list = append(list, pr)
+			}
+		}
+		return 200, list
+	case "POST /pulls":
+		branch, _ := in["head"].(string)
+		repo, number := object{"id": 99}, len(f.pulls)+1
+		f.pulls = append(f.pulls, object{"number": number, "html_url": fmt.Sprintf("%s/acme/app/pull/%d", f.url, number), "state": "open", "title": in["title"], "body": in["body"],
+			"head": object{"ref": branch, "sha": f.at(branch), "repo": repo}, "base": object{"ref": "main", "sha": f.at("main"), "repo": repo}, "user": object{"id": 5}, "labels": []object{}})
+		return 201, f.pulls[number-1]
+	case "GET /pulls/N":
+		return 200, f.pulls[n-1]
+	case "GET /pulls/N/reviews":
+		return 200, []object{}
+	case "GET /issues/N/comments":
+		return 200, append([]object{}, f.comments...)
+	case "POST /issues/N/comments":
+		f.comments = append(f.comments, object{"id": len(f.comments) + 1, "body": in["body"], "user": object{"id": 5}})
+		return 201, f.comments[len(f.comments)-1]
+	case "PATCH /issues/comments/N":
+		f.comments[n-1]["body"] = in["body"]
+		return 200, f.comments[n-1]
+	case "POST /issues/N/labels":
+		f.labels = append(f.labels, fmt.Sprint(in["labels"]))
+		return 200, []object{}
+	case "POST /check-runs":
+		return 403, object{"message": "You must authenticate via a GitHub App."}
+	}
+	switch branch, ok := strings.CutPrefix(rest, "/branches/"); {
+	case ok && !strings.HasSuffix(branch, "/protection"):
+		name := strings.ReplaceAll(branch, "%2F", "/")
+		if at := f.at(name); at != "" {
+			return 200, object{"name": name, "commit": object{"sha": at}, "protected": false}
+		}
+	case strings.HasSuffix(rest, "/check-runs"):
+		return 200, object{"total_count": len(f.checks), "check_runs": append([]object{}, f.checks...)}
+	case strings.HasPrefix(rest, "/rules/branches/"):
+		return 200, []object{}
+	}
+	return 404, object{"message": "Not Found"}
+}
+
+// at is the commit of a branch; "" if there is none.
+func (f *fakeGitHub) at(branch string) string {
+	out, err := f.w.tryGit(f.w.upstream, "rev-parse", "--verify", "--quiet", "refs/heads/"+branch)
+	if err != nil {
+		return ""
+	}
+	return out
+}
+
+// change changes what GitHub has, while others ask.
+func (f *fakeGitHub) change(how func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	how()
+}
+
+// requests is how often the API was asked anything.
+func (f *fakeGitHub) requests() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.asked)
+}
