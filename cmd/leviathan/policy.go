@@ -22,8 +22,8 @@ import (
 const embeddedDir = "policies"
 
 func (o operator) policy() *cobra.Command {
-	return family("policy", "The Rego policies that decide", o.policyStatus(), o.policyHistory(), o.policyReplay(), o.policyActivate(), o.policyRollback(), o.policyCoverage(),
-		o.policyTest(), o.policyCodes(), o.policyEval(), o.policyMutate())
+	return family("policy", "The Rego policies that decide", append(o.policyAuthoring(), o.policyStatus(), o.policyHistory(), o.policyReplay(), o.policyActivate(), o.policyRollback(), o.policyCoverage(),
+		o.policyTest(), o.policyCodes(), o.policyEval(), o.policyMutate())...)
 }
 
 // loadBundle loads a folder, or with no name the bundle that the binary has.
