@@ -10,7 +10,7 @@ RACE     := ./gateway/... ./scheduler/... ./worker/... ./spider/...
 PLAIN    := ./gateway/engine ./gateway/replay ./cmd/... ./policies/... ./invariants/... ./deploy/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check policy-test policy-mutation docs bench clean
+.PHONY: help build demo test check policy-test policy-mutation policy-laws docs bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ policy-test: $(OPA) ## the stock opa on our policies: test with coverage, check,
 
 policy-mutation: build ## change the policies place by place and see whether their tests notice
 	$(BIN) policy mutate policies
+
+policy-laws: ## look at the policies' laws on more than a million inputs
+	LEVIATHAN_LAWS=full $(GO) test -timeout 3h -v -run '^TestLaws$$' ./gateway/engine/authoring
 
 $(OPA): go.mod
 	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod $(GO) install github.com/open-policy-agent/opa@$(OPA_VERSION)
