@@ -30,11 +30,6 @@ func read(t testing.TB, archive *txtar.Archive, opts facts.Options) *facts.Facts
 	return f
 }
 
-func readText(t testing.TB, text string) *facts.Facts {
-	t.Helper()
-	return read(t, txtar.Parse([]byte(text)), facts.Options{})
-}
-
 // document is the JSON that rules see.
 func document(t testing.TB, f *facts.Facts) []byte {
 	t.Helper()
