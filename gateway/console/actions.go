@@ -18,7 +18,8 @@ type subject struct {
 
 // An action is one of the few things that the console does.
 type action struct {
-	// Verb is the button's text, Heading the question, Will what happens.
+	// Verb is the button's text, Heading the question up to what it is about,
+	// Will what happens.
 	Verb, Heading string
 	Will          []string
 	// Calm actions lift something; the others stop something.
@@ -40,7 +41,7 @@ var actions = map[string]action{
 			return c.Halt(ctx, gateway.ReasonRequest{Target: s.orAll(), Reason: why})
 		},
 		back: func(subject) string { return "/" }},
-	"resume": {Verb: "Resume", Heading: "Lift the halt", Calm: true, Done: "The halt is lifted. Everything else that holds work back still does.",
+	"resume": {Verb: "Resume", Heading: "Lift the halt of", Calm: true, Done: "The halt is lifted. Everything else that holds work back still does.",
 		Will: []string{"The halt is lifted; the next cycle may reserve and start attempts again.",
 			"The switch, limits, breaker and policy hold as before: this lifts nothing but the halt.", "A halt of all targets and one of a single target are lifted each by itself."},
 		needs: func(subject) bool { return true },
@@ -48,7 +49,7 @@ var actions = map[string]action{
 			return c.Resume(ctx, gateway.ReasonRequest{Target: s.orAll(), Reason: why})
 		},
 		back: func(subject) string { return "/" }},
-	"reset": {Verb: "Reset the breaker", Heading: "Reset the circuit breaker", Calm: true, Done: "The breaker is closed.",
+	"reset": {Verb: "Reset the breaker", Heading: "Reset the circuit breaker of", Calm: true, Done: "The breaker is closed.",
 		Will: []string{"The breaker closes and its count of failures begins anew.", "The next cycle may reserve attempts, up to the limits.",
 			"What made the attempts fail is not mended by this: look at the last failures first."},
 		needs: func(s subject) bool { return s.Target != "" },
@@ -64,7 +65,7 @@ var actions = map[string]action{
 			return c.Cancel(ctx, s.Attempt, why)
 		},
 		back: func(s subject) string { return path("attempts", s.Attempt) }},
-	"retry": {Verb: "Retry the task", Heading: "Let the task be tried again", Calm: true, Done: "The task may be tried again.",
+	"retry": {Verb: "Retry the task", Heading: "Retry the task", Calm: true, Done: "The task may be tried again.",
 		Will: []string{"The task's count of attempts begins anew, a human's close of its pull request no longer holds it back, and no backoff is waited for.",
 			"The next cycle may reserve it, if nothing else keeps it from running."},
 		needs: func(s subject) bool { return s.Target != "" && s.Task != "" },
@@ -128,7 +129,7 @@ func (k *Console) showConfirm(v *visit, status int, body *confirmBody) error {
 			body.Running = len(list.Attempts) // without it the page still says all but the number
 		}
 	}
-	k.write(v.w, status, "confirm", &page{Title: body.Action.Heading, Role: v.session.role, Expires: gateway.At(v.session.expires), Body: *body})
+	k.write(v.w, status, "confirm", &page{Title: body.Action.Verb, Role: v.session.role, Expires: gateway.At(v.session.expires), Body: *body})
 	return nil
 }
 

@@ -130,6 +130,7 @@ func (k *Console) journal(v *visit) error {
 	}
 	for _, e := range recent {
 		m, _ := momentOf(e.Event)
+		m.Attempt = e.AttemptID
 		body.Events = append(body.Events, m)
 	}
 	return k.show(v, "journal", &page{Title: "Journal", Section: "journal", Live: true, Body: body})

@@ -27,7 +27,7 @@ type graphBody struct {
 	Edges         []graphEdge
 	Rows          []graphRow
 	More          bool // older attempts are left out
-	Counts        []limit
+	Counts        []string
 	Problem       string // why the counts are missing
 }
 
@@ -69,11 +69,14 @@ func (k *Console) graph(v *visit) error {
 	}
 	for _, kind := range []string{"Target", "Task", "Attempt", "PullRequest"} {
 		if n, ok := summary.NodesByType[kind]; ok {
-			body.Counts = append(body.Counts, limit{kind, n})
+			body.Counts = append(body.Counts, plural(n, nouns[kind]))
 		}
 	}
 	return k.show(v, "graph", &page{Title: "Graph of " + string(body.Target), Section: "graph", Live: true, Body: body})
 }
+
+// nouns are the types of nodes as a reader calls them.
+var nouns = map[string]string{"Target": "target", "Task": "task", "Attempt": "attempt", "PullRequest": "pull request"}
 
 // draw lays the attempts out, newest first: one row each, with its task beside
 // the first of them and its pull request behind it.
@@ -102,7 +105,7 @@ func (b *graphBody) draw(attempts []gateway.AttemptItem) {
 			attempt := b.add(2, row, "attempt", fmt.Sprintf("#%d %s", a.AttemptNumber, short(a.AttemptID)), state, path("attempts", a.AttemptID))
 			b.join(task, attempt)
 			if a.PRNumber != nil {
-				b.join(attempt, b.add(3, row, "pull request", "#"+deref(a.PRNumber), tone{"see the forge", "idle"}, external(a.PRURL)))
+				b.join(attempt, b.add(3, row, "pull request", "#"+deref(a.PRNumber), tone{}, external(a.PRURL)))
 			}
 			row++
 		}

@@ -17,6 +17,8 @@ type moment struct {
 	// Decision is the decision that the event names.
 	Decision string
 	Claimed  bool // by an ingested event, not the gateway
+	// Attempt is the event's, where the page is not about it already.
+	Attempt gateway.AttemptID
 }
 
 // An eventBody has what a timeline says of an event. Events have many shapes;

@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// visible replaces what a reader cannot see in a finished page: control
-// characters by their pictures, format characters (direction marks, joiners,
-// tags) and line separators by their numbers, and bytes that are no UTF-8 by
-// U+FFFD. Line breaks and tabs stay.
+// visible replaces what a reader cannot see in a finished page by its name or
+// number: control characters, format characters (direction marks, joiners,
+// tags) and line separators; bytes that are no UTF-8 by U+FFFD. Line breaks
+// and tabs stay. Every font has letters; few have pictures of controls.
 func visible(page []byte) []byte {
 	if !hidden(page) {
 		return page
@@ -22,10 +22,10 @@ func visible(page []byte) []byte {
 		switch {
 		case r == '\n', r == '\t':
 			out.WriteRune(r)
-		case r < ' ':
-			out.WriteRune(0x2400 + r)
-		case r == 0x7f:
-			out.WriteRune(0x2421)
+		case r == 0x1b:
+			out.WriteString("⟨ESC⟩")
+		case r == '\r':
+			out.WriteString("⟨CR⟩")
 		case unseen(r):
 			fmt.Fprintf(&out, "⟨U+%04X⟩", r)
 		default:
@@ -37,10 +37,10 @@ func visible(page []byte) []byte {
 }
 
 func hidden(page []byte) bool {
-	return !utf8.Valid(page) || bytes.ContainsFunc(page, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r == 0x7f || unseen(r) })
+	return !utf8.Valid(page) || bytes.ContainsFunc(page, func(r rune) bool { return r != '\n' && r != '\t' && unseen(r) })
 }
 
-// unseen reports whether a character above U+007F leaves no mark of its own.
+// unseen reports whether a character leaves no mark of its own.
 func unseen(r rune) bool {
-	return r > 0x7f && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co)
+	return r < ' ' || r >= 0x7f && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co)
 }

@@ -88,7 +88,7 @@ func TestConsole(t *testing.T) {
 		"/":                                    {"demo", "proved", "open pull requests", "Halt all…", "scope.outside_prefix"},
 		"/tasks?target=demo":                   {"Write a guide", "schedule.running", "Wait for it to end, or cancel it."},
 		"/attempts":                            {"guide", "notes"},
-		"/attempts/" + string(guide.AttemptID): {"&lt;script&gt;alert(1)&lt;/script&gt;␛[31m", "src/evil.txt", "no objection", "push.refused", "Cancel…"},
+		"/attempts/" + string(guide.AttemptID): {"&lt;script&gt;alert(1)&lt;/script&gt;⟨ESC⟩[31m", "src/evil.txt", "no objection", "push.refused", "Cancel…"},
 		"/decisions?action=change.push":        {"scope.outside_task"},
 		"/policy":                              {"Active"},
 		"/journal":                             {"leviathan-journal", "attempt.started"},
