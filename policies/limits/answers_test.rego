@@ -447,3 +447,29 @@ test_a_task_of_no_record if {
 		"unsound": [],
 	} with input as fixture.plan
 }
+
+test_a_closed_breaker_that_was_open_until_later if {
+	question := fixture.changed(fixture.plan, {"/state/circuit/until_us": 1900000000000000})
+	fixture.lines(limits.deny) == [] with input as question
+}
+
+test_one_attempt_a_day if {
+	question := fixture.changed(fixture.plan, {"/config/values/limits/max_tasks_per_day": 1})
+	limits.room == {
+		"limits.daily": 1,
+		"limits.open_prs": 2,
+		"limits.running_attempts": 2,
+	} with input as question
+}
+
+test_a_wait_that_is_a_text_is_none if {
+	question := fixture.changed(fixture.plan, {"/target_policy": {"known": true, "state": "valid", "values": {"safety_rules": {"backoff_seconds": "61"}}}})
+	limits.effective == {
+		"max_attempts_per_task": 2,
+		"max_open_prs": 2,
+		"max_running_attempts": 2,
+		"max_tasks_per_day": 0,
+		"retry_backoff_max_seconds": 3600,
+		"retry_backoff_seconds": 60,
+	} with input as question
+}

@@ -207,12 +207,14 @@ func attempt(ctx context.Context, b *bench, m Mutant, modules map[string]*ast.Mo
 // inOrder are the tests that the mutant can change, the likeliest to kill it
 // first: those that evaluate its line, and of those the cheapest. A test that
 // never looks at the mutant's rule evaluates as it did before. A default is
-// not traced, so that for one every test counts that reaches the package.
+// not traced, nor is a rule without a body: then every test counts that reaches
+// the package.
 func inOrder(tests []suiteTest, m Mutant) []suiteTest {
 	var order []suiteTest
+	blind := m.isDefault || !slices.ContainsFunc(tests, func(t suiteTest) bool { return t.looksAt(m) })
 	for _, t := range tests {
 		_, reaches := t.reach[m.Package]
-		if t.looksAt(m) || reaches && m.isDefault {
+		if t.looksAt(m) || reaches && blind {
 			order = append(order, t)
 		}
 	}
