@@ -64,20 +64,26 @@ func unpack(ctx context.Context, archive []byte, opts Options) (content, error) 
 	if int64(len(archive)) > opts.maxArchive() {
 		return content{}, tooLarge(opts)
 	}
-	zr, err := gzip.NewReader(bytes.NewReader(archive))
+	compressed := bytes.NewReader(archive)
+	zr, err := gzip.NewReader(compressed)
 	if err != nil {
 		return content{}, refuse(StepRead, "", err, "not a gzip archive: %v", err)
 	}
+	zr.Multistream(false)
 	c := collector{maxBytes: opts.maxBytes()}
 	// Headers and files that are no part of a bundle count, too: a small
 	// archive must not unpack without end.
-	tr := tar.NewReader(io.LimitReader(zr, 2*c.maxBytes+maxFiles*2048))
+	limited := io.LimitReader(zr, 2*c.maxBytes+maxFiles*2048)
+	tr := tar.NewReader(limited)
 	for entries := 0; ; entries++ {
 		if err := ctx.Err(); err != nil {
 			return content{}, refuse(StepRead, "", err, "%v", err)
 		}
 		header, err := tr.Next()
 		if errors.Is(err, io.EOF) {
+			if err := wholeArchive(limited, compressed); err != nil {
+				return content{}, err
+			}
 			return c.finish()
 		}
 		if err != nil {
@@ -90,6 +96,18 @@ func unpack(ctx context.Context, archive []byte, opts Options) (content, error) 
 			return content{}, err
 		}
 	}
+}
+
+// wholeArchive reads what follows the last entry, so that gzip compares its
+// checksum: an archive that was cut or damaged is not taken for a whole one.
+func wholeArchive(limited io.Reader, compressed *bytes.Reader) error {
+	if _, err := io.Copy(io.Discard, limited); err != nil {
+		return refuse(StepRead, "", err, "the archive is damaged: %v", err)
+	}
+	if n := compressed.Len(); n > 0 {
+		return refuse(StepRead, "", nil, "%d bytes follow the archive", n)
+	}
+	return nil
 }
 
 func unpackEntry(c *collector, header *tar.Header, r io.Reader) error {
