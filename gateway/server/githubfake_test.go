@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	stdlog "log"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -45,6 +46,13 @@ type fakeGitHub struct {
 // newGitHubWorld is a world whose upstream is on a GitHub.
 func newGitHubWorld(t *testing.T) (*world, *fakeGitHub) {
 	t.Helper()
+	w, f, _ := newGitHubWorldBy(t, httptest.NewServer)
+	return w, f
+}
+
+// newGitHubWorldBy is newGitHubWorld with another kind of server.
+func newGitHubWorldBy(t *testing.T, serve func(http.Handler) *httptest.Server) (*world, *fakeGitHub, *httptest.Server) {
+	t.Helper()
 	w := newUpstream(t, baseBacklog, baseConfig)
 	root := filepath.Join(w.dir, "github")
 	if err := os.MkdirAll(filepath.Join(root, "acme"), 0o755); err != nil {
@@ -60,14 +68,15 @@ func newGitHubWorld(t *testing.T) (*world, *fakeGitHub) {
 	}
 	f := &fakeGitHub{w: w, auths: map[string]bool{}, git: &cgi.Handler{Path: backend, Stderr: io.Discard,
 		Env: []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull}}}
-	s := httptest.NewServer(f)
+	s := serve(f)
+	s.Config.ErrorLog = stdlog.New(io.Discard, "", 0) // of handshakes that are to fail
 	t.Cleanup(s.Close)
 	f.url = s.URL
 	w.writeConfig(strings.ReplaceAll(baseConfig, "UPSTREAM", s.URL+"/acme/app.git"))
 	w.tune = func(c *server.Config) {
 		c.GitHub = &forge.GitHubOptions{URL: s.URL, Token: forge.NewSecret(canary)}
 	}
-	return w, f
+	return w, f, s
 }
 
 func (f *fakeGitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -138,7 +147,7 @@ func (f *fakeGitHub) answer(r *http.Request, path string, in object) (int, any) 
 	case "POST /pulls":
 		branch, _ := in["head"].(string)
 		repo, number := object{"id": 99}, len(f.pulls)+1
-		f.pulls = append(f.pulls, object{"number": number, "html_url": fmt.Sprintf("%s/acme/app/pull/%d", f.url, number), "state": "open", "title": in["title"], "body": in["body"],
+		f.pulls = append(f.pulls, object{"number": number, "html_url": fmt.Sprintf("%s/acme/app/pull/%d", f.url, number), "state": "open", "title": in["title"], "body": in["body"], "draft": in["draft"],
 			"head": object{"ref": branch, "sha": f.at(branch), "repo": repo}, "base": object{"ref": "main", "sha": f.at("main"), "repo": repo}, "user": object{"id": 5}, "labels": []object{}})
 		return 201, f.pulls[number-1]
 	case "GET /pulls/N":
