@@ -32,8 +32,8 @@ check: ## formatting, vet, static analysis, tidiness
 	$(GO) mod tidy -diff
 
 policy-test: $(OPA) ## the stock opa on our policies: test with coverage, check, fmt
-	$(OPA) test --coverage --threshold 100 --format json policies/ > bin/coverage.json || { cat bin/coverage.json; exit 1; }
-	$(OPA) test policies/
+	$(OPA) test --timeout 5m --coverage --threshold 100 --format json policies/ > bin/coverage.json || { cat bin/coverage.json; exit 1; }
+	$(OPA) test --timeout 5m policies/
 	$(OPA) check --strict policies/
 	@test -z "$$($(OPA) fmt --list policies/)" || { $(OPA) fmt --list policies/; echo "run bin/opa fmt --write on these"; exit 1; }
 
