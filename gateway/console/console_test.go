@@ -60,9 +60,14 @@ func TestHostileTextStaysText(t *testing.T) {
 			}
 		}
 	}
-	m.api.answers["/v1/attempts"] = strings.Replace(m.api.answers["/v1/attempts"], "javascript:alert(1)", "https://forge.example/pull/7", 1)
-	if body := m.ask("/attempts", cookie, nil).Body.String(); !strings.Contains(body, `<a href="https://forge.example/pull/7" rel="noopener noreferrer">`) {
-		t.Error("an https address is no link")
+	list := m.api.answers["/v1/attempts"]
+	for address, link := range map[string]bool{"https://forge.example/pull/7": true, "http://forge.example/pull/7": false, "https://user@forge.example/": false,
+		"file://host/pull/7": false, "https:pull": false, "//forge.example/": false} {
+		m.api.answers["/v1/attempts"] = strings.Replace(list, "javascript:alert(1)", address, 1)
+		body := m.ask("/attempts", cookie, nil).Body.String()
+		if strings.Contains(body, `<a href="`+address+`" rel="noopener noreferrer">`) != link || !link && strings.Contains(body, "open it") {
+			t.Errorf("%s is a link: %t is wanted", address, link)
+		}
 	}
 }
 
@@ -101,6 +106,10 @@ func TestWhatFailsIsSaid(t *testing.T) {
 	delete(m.api.answers, "/v1/policy")
 	if w := m.ask("/policy", cookie, nil); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "<h1>") {
 		t.Errorf("a refused page: %d %s", w.Code, w.Body)
+	}
+	m.api.answers["/v1/policy"] = "panic"
+	if w := m.ask("/policy", cookie, nil); w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "the API is broken") {
+		t.Errorf("an API that panics: %d %s", w.Code, w.Body)
 	}
 	delete(m.api.answers, "/v1/decisions")
 	if w := m.ask("/", cookie, nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "The refusals could not be read") {

@@ -48,6 +48,7 @@ func newAPI(t *testing.T) *api {
 	event := `{"event_id":"e","event_type":"attempt.started","timestamp":` + at + `,"actor_id":"EVIL","payload":{"decision_id":"DECISION","lease_expires_at":` + at + `,"progress":"EVIL"},"seq":11,"attempt_id":"ATTEMPT"}`
 	claim := `{"event_id":"f","event_type":"EVIL","timestamp":` + at + `,"payload":[1],"seq":12,"origin":"external"}`
 	beat := `{"event_id":"g","event_type":"lease.renewed","timestamp":` + at + `,"payload":{"lease_expires_at":` + at + `},"seq":13}`
+	piece := `{"event_id":"i","event_type":"artifact.created","timestamp":` + at + `,"payload":{"name":"agent.log","size_bytes":9},"seq":14}`
 	a := &api{tokens: map[string]bool{operatorToken: true, readerToken: true, "lev_scheduler_token": true}, events: make(chan string), answers: map[string]string{}}
 	for path, body := range map[string]string{
 		"/v1/autonomy/status": `{"autonomy_enabled":true,"source":"EVIL","version":"0.5.0","policy_revision":"EVIL","policy_problem":"EVIL","clock":"ok","warnings":["EVIL"],"kill_switch":{"proved_at":null,"problem":"EVIL"},` +
@@ -56,7 +57,7 @@ func newAPI(t *testing.T) *api {
 		"/v1/targets/demo/tasks": `{"items":[{"task_id":"EVIL","title":"EVIL","status":"blocked","eligible":false,"attempts":2,"reasons":[{"code":"limits.attempts","message":"EVIL","remedy":"EVIL"}],"next_eligible_at":` + at + `}],"next_page_token":"EVIL"}`,
 		"/v1/attempts":           `{"attempts":[` + attempt + `],"count":1,"next_page_token":"EVIL"}`,
 		"/v1/attempts/ATTEMPT": `{"attempt_node":{"node_id":"attempt:x","node_type":"Attempt","properties":{"task_id":"EVIL","target_id":"demo","state":"running","agent":"EVIL","pr_number":7,"pr_url":"file:///EVIL","error_summary":"EVIL"}},` +
-			`"events":[` + event + `,` + beat + `,` + beat + `,` + claim + `,{"event_id":"h","event_type":"attempt.evidence","timestamp":` + at + `,"payload":{"tree":"t","results":[{"name":"EVIL","exit_code":2,"artifact":"EVIL"}]},"seq":14}],"artifacts":[{"name":"agent.log","size_bytes":9}]}`,
+			`"events":[` + event + `,` + beat + `,` + piece + `,` + beat + `,` + claim + `,{"event_id":"h","event_type":"attempt.evidence","timestamp":` + at + `,"payload":{"tree":"t","results":[{"name":"EVIL","exit_code":2,"artifact":"EVIL"}]},"seq":14}],"artifacts":[{"name":"agent.log","size_bytes":9}]}`,
 		"/v1/attempts/ATTEMPT/artifacts/agent.log": "EVIL",
 		"/v1/decisions":              `{"items":[` + decision + `],"next_page_token":"EVIL"}`,
 		"/v1/decisions/DECISION":     decision,
@@ -95,6 +96,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 	case r.URL.Path == "/v1/events":
 		a.follow(w, r)
+	case answer == "panic":
+		panic("the API is broken")
 	case !ok:
 		w.WriteHeader(http.StatusNotFound)
 	default:

@@ -70,18 +70,21 @@ func (b *attemptBody) fromEvents(events []gateway.Event) {
 	}
 }
 
-// appendMoment adds a moment, or counts it with the last one when both are
-// heartbeats or pieces of one artifact.
+// appendMoment adds a moment. Heartbeats and pieces of artifacts come by turns
+// for as long as an agent works: those since the last other event are counted
+// with the first of their kind.
 func appendMoment(line []moment, m moment) []moment {
-	if n := len(line); n > 0 {
-		last := &line[n-1]
-		repeats := m.Event.EventType == gateway.EventLeaseRenewed || m.Event.EventType == gateway.EventArtifactCreated
-		if repeats && last.Event.EventType == m.Event.EventType && last.Claimed == m.Claimed {
-			last.Count, last.Last, last.Text = last.Count+1, m.Event.Timestamp, m.Text
+	for i := len(line) - 1; i >= 0 && repeats(line[i]) && repeats(m); i-- {
+		if first := &line[i]; first.Event.EventType == m.Event.EventType && first.Claimed == m.Claimed {
+			first.Count, first.Last, first.Text = first.Count+1, m.Event.Timestamp, m.Text
 			return line
 		}
 	}
 	return append(line, m)
+}
+
+func repeats(m moment) bool {
+	return m.Event.EventType == gateway.EventLeaseRenewed || m.Event.EventType == gateway.EventArtifactCreated
 }
 
 // momentOf says an event in one line.

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -16,13 +17,16 @@ const inProcess = "http://gateway.invalid"
 // client is the API's client for one token. A page does not wait for a second
 // try: it says what the first one said.
 func (k *Console) client(token string) (*gateway.Client, error) {
-	return gateway.NewClient(inProcess, token, gateway.ClientOptions{HTTPClient: &http.Client{Transport: transport{k.api}}, MaxTries: 1,
+	return gateway.NewClient(inProcess, token, gateway.ClientOptions{HTTPClient: &http.Client{Transport: transport{k.api, k.log}}, MaxTries: 1,
 		UserAgent: "leviathan-console/" + gateway.Version})
 }
 
 // A transport carries requests to a handler of this process. Answers are
 // streamed: the reader sees what the handler has written so far.
-type transport struct{ handler http.Handler }
+type transport struct {
+	handler http.Handler
+	log     *slog.Logger
+}
 
 // RoundTrip calls the handler. The handler ends when it returns, when the
 // request's context ends, or when it writes after the body was closed.
@@ -36,16 +40,17 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	reader, writer := io.Pipe()
 	out := &answer{header: http.Header{}, body: writer, begun: make(chan struct{})}
 	go func() {
-		var failure error = errors.New("the handler stopped half-way")
+		var failure error // what the reader of the body gets; io.EOF for nil
+		status := http.StatusOK
 		defer func() {
 			if p := recover(); p != nil {
-				failure = errors.New("the handler panicked")
+				t.log.Error("the API panicked under the console", "path", in.URL.Path, "panic", p)
+				failure, status = errors.New("the answer broke off"), http.StatusInternalServerError
 			}
-			out.begin(http.StatusOK)
-			writer.CloseWithError(failure) // io.EOF for nil; the writer's CloseWithError never fails
+			out.begin(status)
+			writer.CloseWithError(failure)
 		}()
 		t.handler.ServeHTTP(out, in)
-		failure = nil
 	}()
 	select {
 	case <-out.begun:
