@@ -18,6 +18,7 @@ const maxQuestion = 64 << 20
 func (o operator) policyEval() *cobra.Command {
 	var out format
 	var from, dir string
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "eval",
 		Short: "Ask the policies one question and see how they came to the answer",
@@ -28,6 +29,7 @@ func (o operator) policyEval() *cobra.Command {
 	}
 	out.flag(cmd)
 	cmd.Flags().StringVar(&from, "input", "-", "the `FILE` of the question; - is the standard input")
+	cmd.Flags().BoolVar(&all, "all", false, "show every rule, and what its conditions read")
 	cmd.Flags().StringVar(&dir, "policies", "", "the `DIR` of the policies; none is what this binary was built with")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var args []string
@@ -45,6 +47,9 @@ func (o operator) policyEval() *cobra.Command {
 		why, err := bundle.Explain(cmd.Context(), action, input)
 		if err != nil {
 			return err
+		}
+		if !all {
+			why = why.Brief()
 		}
 		if err := out.show(cmd, why, func(w io.Writer) error {
 			_, err := io.WriteString(w, printableLines(why.Text(0)))

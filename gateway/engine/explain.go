@@ -130,6 +130,27 @@ func (s *Snapshot) traced(ctx context.Context, input ast.Value, tracer topdown.Q
 	return value, nil
 }
 
+// Brief is what a reader asks for first: of a denied question the rules that
+// denied it, of an allowed one those that were asked, without what their
+// conditions read.
+func (e Explanation) Brief() Explanation {
+	rules := []Explained{}
+	for _, rule := range e.Rules {
+		switch {
+		case rule.Reason:
+			rules = append(rules, rule)
+		case e.Allow && rule.Tried:
+			rule.Conditions = slices.Clone(rule.Conditions)
+			for i := range rule.Conditions {
+				rule.Conditions[i].Helpers = nil
+			}
+			rules = append(rules, rule)
+		}
+	}
+	e.Rules = rules
+	return e
+}
+
 // Text is the explanation for a terminal of the given width; 0 means 100. The
 // rules that were not tried are counted only.
 func (e Explanation) Text(width int) string {

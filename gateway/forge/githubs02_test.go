@@ -132,7 +132,7 @@ func TestS02TheGitHubForgeHasNoMoreMethodsThanItsDuties(t *testing.T) {
 	for i := range typ.NumMethod() {
 		got = append(got, typ.Method(i).Name)
 	}
-	want := []string{"Annotate", "Budget", "Credential", "CredentialHost", "Observe", "Open", "Probe", "String", "Warnings"}
+	want := []string{"Annotate", "Budget", "Credential", "CredentialHost", "GitClient", "Observe", "Open", "Probe", "String", "Warnings"}
 	if !slices.Equal(got, want) {
 		t.Errorf("the GitHub forge has the methods %v, want %v", got, want)
 	}

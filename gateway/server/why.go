@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"slices"
 
 	"leviathan/gateway"
 	"leviathan/gateway/engine"
@@ -19,33 +18,13 @@ func (s *Server) whyDecision(w http.ResponseWriter, r *http.Request, _ principal
 		return err
 	}
 	if r.URL.Query().Get("all") != "true" {
-		explanation.Rules = telling(explanation)
+		explanation = explanation.Brief()
 	}
 	return writeJSON(w, http.StatusOK, struct {
 		ID gateway.DecisionID `json:"id"`
 		engine.Explanation
 		Text string `json:"text"`
 	}{id, explanation, explanation.Text(0)})
-}
-
-// telling are the rules that a reader asks for first: of a denied question
-// those that denied it, of an allowed one those that were asked, without what
-// their conditions read.
-func telling(e engine.Explanation) []engine.Explained {
-	rules := []engine.Explained{}
-	for _, rule := range e.Rules {
-		switch {
-		case rule.Reason:
-			rules = append(rules, rule)
-		case e.Allow && rule.Tried:
-			rule.Conditions = slices.Clone(rule.Conditions)
-			for i := range rule.Conditions {
-				rule.Conditions[i].Helpers = nil
-			}
-			rules = append(rules, rule)
-		}
-	}
-	return rules
 }
 
 // policyOf finds a policy by its digest: the one that governs, the one before,
