@@ -14,8 +14,9 @@ import (
 	"leviathan/gateway/engine/authoring"
 )
 
-// survivorsFile is where a folder of policies says why a mutant may survive.
-const survivorsFile = "mutation.yaml"
+// survivorsFile is where a folder of policies says why a mutant may survive:
+// YAML, by a name that no reader of bundles takes for data.
+const survivorsFile = "mutation.survivors"
 
 func (o operator) policyMutate() *cobra.Command {
 	var out format

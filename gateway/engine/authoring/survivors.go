@@ -7,7 +7,7 @@ import (
 	"leviathan/gateway/strictyaml"
 )
 
-// A Survivor is why a mutant may survive: an entry of policies/mutation.yaml.
+// A Survivor is why a mutant may survive: an entry of policies/mutation.survivors.
 type Survivor struct {
 	File     string // relative to the bundle
 	Rule     string // the rule's name; empty for any
