@@ -14,7 +14,7 @@ import (
 // freshFor is how old the status may be to be shown.
 const freshFor = time.Minute
 
-// The series, in the order of docs/20_SPIDER_NODE.md. Counters end in _total.
+// The series. Counters end in _total.
 var (
 	descUp         = desc("leviathan_spider_up", "1 while the spider runs.")
 	descReceived   = desc("leviathan_events_received_total", "Events that were counted, each once.")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,6 +39,47 @@ func (o operator) act(use, short string, args cobra.PositionalArgs, flags func(*
 		return err
 	}
 	return cmd
+}
+
+// answered asks the gateway and shows what it says.
+func answered[T any](cmd *cobra.Command, conn *connection, out format, what string,
+	ask func(context.Context, *session) (T, error), write func(io.Writer, T) error) error {
+	s, err := conn.open(cmd)
+	if err != nil {
+		return err
+	}
+	defer s.end(cmd)
+	v, err := ask(cmd.Context(), s)
+	if err != nil {
+		return s.explain(cmd.Context(), what, err)
+	}
+	return out.show(cmd, v, func(w io.Writer) error { return write(w, v) })
+}
+
+// streamed asks the gateway for a stream and copies it to the output or to a
+// new file, compressed or not.
+func streamed(cmd *cobra.Command, conn *connection, file string, zip bool, what string,
+	ask func(context.Context, *session) (io.ReadCloser, error)) (err error) {
+	s, err := conn.open(cmd)
+	if err != nil {
+		return err
+	}
+	defer s.end(cmd)
+	body, err := ask(cmd.Context(), s)
+	if err != nil {
+		return s.explain(cmd.Context(), what, err)
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	from := io.Reader(body)
+	if zip {
+		from = compressed(body)
+	}
+	if file != "" {
+		_, err = saveNew(cmd, file, from)
+		return err
+	}
+	_, err = io.Copy(cmd.OutOrStdout(), from)
+	return err
 }
 
 // scope is whom a halt is about: one target, or nil for everything.

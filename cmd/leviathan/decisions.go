@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -116,16 +117,8 @@ func (o operator) decisionsShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		s, err := conn.open(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.end(cmd)
-		d, err := s.Decision(cmd.Context(), id)
-		if err != nil {
-			return s.explain(cmd.Context(), fmt.Sprintf("showing decision %s", id), err)
-		}
-		return out.show(cmd, d, func(w io.Writer) error { return writeDecision(w, d) })
+		return answered(cmd, conn, out, fmt.Sprintf("showing decision %s", id),
+			func(ctx context.Context, s *session) (gateway.DecisionItem, error) { return s.Decision(ctx, id) }, writeDecision)
 	}
 	return cmd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,26 +38,8 @@ func (o operator) decisionsExport() *cobra.Command {
 			return err
 		}
 		q.Target = gateway.TargetID(target)
-		s, err := conn.open(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.end(cmd)
-		lines, err := s.DecisionLog(cmd.Context(), q)
-		if err != nil {
-			return s.explain(cmd.Context(), "exporting decisions", err)
-		}
-		defer func() { err = errors.Join(err, lines.Close()) }()
-		from := io.Reader(lines)
-		if zip {
-			from = compressed(lines)
-		}
-		if file != "" {
-			_, err = saveNew(cmd, file, from)
-			return err
-		}
-		_, err = io.Copy(cmd.OutOrStdout(), from)
-		return err
+		return streamed(cmd, conn, file, zip, "exporting decisions",
+			func(ctx context.Context, s *session) (io.ReadCloser, error) { return s.DecisionLog(ctx, q) })
 	}
 	return cmd
 }
@@ -139,19 +122,12 @@ func (o operator) decisionsWhy() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		s, err := conn.open(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.end(cmd)
-		why, err := s.WhyDecision(cmd.Context(), id, all)
-		if err != nil {
-			return s.explain(cmd.Context(), fmt.Sprintf("explaining decision %s", id), err)
-		}
-		return out.show(cmd, why, func(w io.Writer) error {
-			_, err := io.WriteString(w, printableLines(why.Text))
-			return err
-		})
+		return answered(cmd, conn, out, fmt.Sprintf("explaining decision %s", id),
+			func(ctx context.Context, s *session) (gateway.DecisionWhy, error) { return s.WhyDecision(ctx, id, all) },
+			func(w io.Writer, why gateway.DecisionWhy) error {
+				_, err := io.WriteString(w, printableLines(why.Text))
+				return err
+			})
 	}
 	return cmd
 }

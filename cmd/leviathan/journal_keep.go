@@ -1,12 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -91,37 +91,24 @@ func (o operator) journalRestore() *cobra.Command {
 }
 
 func (o operator) journalPrune() *cobra.Command {
-	var before, reason string
-	cmd := &cobra.Command{
-		Use:   "prune",
-		Short: "Remove inputs of old decisions; what is left proves as much as before",
-		Long: "Remove the large parts of inputs that only decisions before a time have. Every record, event and proof stays;\n" +
-			"those decisions can no longer be replayed or explained.",
-		Args: cobra.NoArgs,
-	}
-	conn := o.connect(cmd)
-	cmd.Flags().StringVar(&before, "before", "", "a `TIME` (RFC 3339, or how long ago: 90d) (required)")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the journal (required)")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		at, err := o.sinceNow("before", before)
-		if err != nil {
-			return err
-		}
-		if at.IsZero() || strings.TrimSpace(reason) == "" {
-			return errors.New("name --before TIME and say why with --reason TEXT")
-		}
-		s, err := conn.open(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.end(cmd)
-		result, err := s.PruneJournal(cmd.Context(), gateway.PruneRequest{Before: at, Reason: reason})
-		if err != nil {
-			return s.explain(cmd.Context(), "pruning the journal", err)
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "removed %d parts of inputs (decision %s)\n", result.Removed, result.DecisionID)
-		return err
-	}
+	var before string
+	cmd := o.act("prune", "Remove inputs of old decisions; what is left proves as much as before", cobra.NoArgs,
+		func(cmd *cobra.Command) {
+			cmd.Flags().StringVar(&before, "before", "", "a `TIME` (RFC 3339, or how long ago: 90d) (required)")
+		},
+		func(ctx context.Context, s *session, _ []string, reason string) (string, error) {
+			at, err := o.sinceNow("before", before)
+			if err != nil {
+				return "", err
+			}
+			if at.IsZero() {
+				return "", errors.New("name the time with --before TIME")
+			}
+			result, err := s.PruneJournal(ctx, gateway.PruneRequest{Before: at, Reason: reason})
+			return fmt.Sprintf("removed %d parts of inputs (decision %s)", result.Removed, result.DecisionID), s.explain(ctx, "pruning the journal", err)
+		})
+	cmd.Long = "Remove the large parts of inputs that only decisions before a time have. Every record, event and proof stays;\n" +
+		"those decisions can no longer be replayed or explained."
 	return cmd
 }
 
@@ -132,27 +119,9 @@ func (o operator) journalExport() *cobra.Command {
 	conn := o.look(cmd, "state")
 	cmd.Flags().StringVarP(&file, "out", "o", "", "write to a new `FILE`")
 	cmd.Flags().BoolVar(&zip, "gzip", false, "compress")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		s, err := conn.open(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.end(cmd)
-		body, err := s.JournalExport(cmd.Context())
-		if err != nil {
-			return s.explain(cmd.Context(), "exporting the journal", err)
-		}
-		defer func() { err = errors.Join(err, body.Close()) }()
-		from := io.Reader(body)
-		if zip {
-			from = compressed(body)
-		}
-		if file != "" {
-			_, err = saveNew(cmd, file, from)
-			return err
-		}
-		_, err = io.Copy(cmd.OutOrStdout(), from)
-		return err
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return streamed(cmd, conn, file, zip, "exporting the journal",
+			func(ctx context.Context, s *session) (io.ReadCloser, error) { return s.JournalExport(ctx) })
 	}
 	return cmd
 }

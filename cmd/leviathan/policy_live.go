@@ -27,16 +27,8 @@ func (o operator) policyStatus() *cobra.Command {
 	conn := o.look(cmd, "state")
 	out.flag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, err := conn.open(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.end(cmd)
-		st, err := s.Policy(cmd.Context())
-		if err != nil {
-			return s.explain(cmd.Context(), "asking for the policy", err)
-		}
-		return out.show(cmd, st, func(w io.Writer) error { return writePolicy(w, st) })
+		return answered(cmd, conn, out, "asking for the policy",
+			func(ctx context.Context, s *session) (gateway.PolicyStatus, error) { return s.Policy(ctx) }, writePolicy)
 	}
 	return cmd
 }
@@ -109,22 +101,17 @@ func (o operator) policyHistory() *cobra.Command {
 	out.flag(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 20, "at most `N` of them, up to 1000")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, err := conn.open(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.end(cmd)
-		list, err := s.PolicyHistory(cmd.Context(), limit)
-		if err != nil {
-			return s.explain(cmd.Context(), "listing policies", err)
-		}
-		return out.show(cmd, list, func(w io.Writer) error {
-			g := newGrid(w, "SINCE", "REVISION", "DIGEST", "CAUSE", "BY", "SOURCE")
-			for _, v := range list.Items {
-				g.row(shortTime(v.Since), v.Revision, shortDigest(v.PolicyDigest), cmp.Or(v.Cause, "start"), v.By, v.Source)
-			}
-			return g.end()
-		})
+		return answered(cmd, conn, out, "listing policies",
+			func(ctx context.Context, s *session) (gateway.PolicyHistory, error) {
+				return s.PolicyHistory(ctx, limit)
+			},
+			func(w io.Writer, list gateway.PolicyHistory) error {
+				g := newGrid(w, "SINCE", "REVISION", "DIGEST", "CAUSE", "BY", "SOURCE")
+				for _, v := range list.Items {
+					g.row(shortTime(v.Since), v.Revision, shortDigest(v.PolicyDigest), cmp.Or(v.Cause, "start"), v.By, v.Source)
+				}
+				return g.end()
+			})
 	}
 	return cmd
 }
@@ -155,19 +142,16 @@ func (o operator) policyReplay() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		s, err := conn.open(cmd)
+		flips := 0
+		err = answered(cmd, conn, out, "replaying the journal", func(ctx context.Context, s *session) (gateway.ReplayReport, error) {
+			report, err := s.ReplayPolicy(ctx, bundle, from, gateway.TargetID(target))
+			flips = report.Compared - report.Unchanged
+			return report, err
+		}, writeReplay)
 		if err != nil {
 			return err
 		}
-		defer s.end(cmd)
-		report, err := s.ReplayPolicy(cmd.Context(), bundle, from, gateway.TargetID(target))
-		if err != nil {
-			return s.explain(cmd.Context(), "replaying the journal", err)
-		}
-		if err := out.show(cmd, report, func(w io.Writer) error { return writeReplay(w, report) }); err != nil {
-			return err
-		}
-		if exitCode && report.Unchanged != report.Compared {
+		if exitCode && flips > 0 {
 			return &exitError{code: exitNo}
 		}
 		return nil
@@ -307,16 +291,8 @@ func (o operator) changePolicy(cmd *cobra.Command, conn *connection, out format,
 	if strings.TrimSpace(req.Reason) == "" {
 		return errors.New("say why with --reason TEXT: it is journalled")
 	}
-	s, err := conn.open(cmd)
-	if err != nil {
-		return err
-	}
-	defer s.end(cmd)
-	st, err := ask(s.Client, cmd.Context(), req)
-	if err != nil {
-		return s.explain(cmd.Context(), what, err)
-	}
-	return out.show(cmd, st, func(w io.Writer) error { return writePolicy(w, st) })
+	return answered(cmd, conn, out, what,
+		func(ctx context.Context, s *session) (gateway.PolicyStatus, error) { return ask(s.Client, ctx, req) }, writePolicy)
 }
 
 func (o operator) policyCoverage() *cobra.Command {
@@ -333,34 +309,30 @@ func (o operator) policyCoverage() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		s, err := conn.open(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.end(cmd)
-		report, err := s.PolicyCoverage(cmd.Context(), from)
-		if err != nil {
-			return s.explain(cmd.Context(), "asking for the coverage", err)
-		}
-		if silent {
-			report.Items = slices.DeleteFunc(report.Items, func(r gateway.RuleCoverage) bool { return r.Fired > 0 && r.Tested })
-		}
-		return out.show(cmd, report, func(w io.Writer) error {
-			if report.TestProblem != "" {
-				if _, err := fmt.Fprintf(w, "the policy's own tests fail: %s\n", printable(report.TestProblem)); err != nil {
-					return err
-				}
+		return answered(cmd, conn, out, "asking for the coverage", func(ctx context.Context, s *session) (gateway.PolicyCoverage, error) {
+			report, err := s.PolicyCoverage(ctx, from)
+			if silent {
+				report.Items = slices.DeleteFunc(report.Items, func(r gateway.RuleCoverage) bool { return r.Fired > 0 && r.Tested })
 			}
-			g := newGrid(w, "CODE", "FIRED", "TESTED", "AT", "TITLE")
-			for _, r := range report.Items {
-				tested := "no"
-				if r.Tested {
-					tested = "yes"
-				}
-				g.row(r.Code, strconv.FormatInt(r.Fired, 10), tested, r.File+":"+strconv.Itoa(r.Line), r.Title)
-			}
-			return g.end()
-		})
+			return report, err
+		}, writeCoverage)
 	}
 	return cmd
+}
+
+func writeCoverage(w io.Writer, report gateway.PolicyCoverage) error {
+	if report.TestProblem != "" {
+		if _, err := fmt.Fprintf(w, "the policy's own tests fail: %s\n", printable(report.TestProblem)); err != nil {
+			return err
+		}
+	}
+	g := newGrid(w, "CODE", "FIRED", "TESTED", "AT", "TITLE")
+	for _, r := range report.Items {
+		tested := "no"
+		if r.Tested {
+			tested = "yes"
+		}
+		g.row(r.Code, strconv.FormatInt(r.Fired, 10), tested, r.File+":"+strconv.Itoa(r.Line), r.Title)
+	}
+	return g.end()
 }

@@ -16,7 +16,6 @@ import (
 
 const (
 	noteAgain = 10 * time.Minute // after a refusal or a failure
-	noteLimit = time.Minute      // of one pull request
 	noteLabel = "leviathan"
 )
 
@@ -150,7 +149,9 @@ func (s *Server) pendingNotes(ctx context.Context, t *target, g *forge.GitHub) (
 	return pending, nil
 }
 
-// say asks whether it may, and says what is pending.
+// say asks whether it may, and says what is pending, as far as it comes within
+// effectLimit of the decision. The rest is pending again at the next refresh,
+// which is decided anew: a switch or a halt between the two is obeyed.
 func (s *Server) say(ctx context.Context, t *target, g *forge.GitHub, pending []pendingNote) error {
 	numbers := []int{}
 	for _, p := range pending {
@@ -164,12 +165,17 @@ func (s *Server) say(ctx context.Context, t *target, g *forge.GitHub, pending []
 	if err := d.refusal(); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, effectLimit)
+	defer cancel()
 	for _, p := range pending {
+		if ctx.Err() != nil {
+			return nil
+		}
 		note, err := s.note(ctx, p)
 		if err != nil {
 			return err
 		}
-		wrong, err := s.annotateOne(ctx, g, note)
+		wrong, err := g.Annotate(ctx, note)
 		if err != nil && gateway.KindOf(err) != gateway.Conflict {
 			// Unsaid: shown until it is tried again, and logged once.
 			text := fmt.Sprintf("pull request %d has no note of its state: %s", note.Number, problemText(err))
@@ -187,12 +193,6 @@ func (s *Server) say(ctx context.Context, t *target, g *forge.GitHub, pending []
 		}
 	}
 	return nil
-}
-
-func (s *Server) annotateOne(ctx context.Context, g *forge.GitHub, note forge.Note) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, noteLimit)
-	defer cancel()
-	return g.Annotate(ctx, note)
 }
 
 // note is what is to be said of one pull request.

@@ -47,7 +47,11 @@ func InitialPolicy(ctx context.Context, j *journal.Journal, watched bool, load f
 			return nil, err
 		}
 		if len(last) == 1 && last[0].Stored {
-			return storedPolicy(ctx, j, last[0].PolicyDigest)
+			policy, err := storedPolicy(ctx, j, last[0].PolicyDigest)
+			if err != nil {
+				return nil, fmt.Errorf("start on the policy that governed last: %w; start once without --policies, on the built-in one, and the source takes the gate from there", err)
+			}
+			return policy, nil
 		}
 	}
 	return load(ctx)

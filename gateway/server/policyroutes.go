@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"leviathan/gateway"
@@ -79,20 +80,11 @@ func policyChange(r *http.Request) (gateway.PolicyChangeRequest, error) {
 		return req, &gateway.Error{Kind: gateway.Invalid, Field: "reason", Detail: "reason is missing: it is journalled with who asked"}
 	}
 	for _, class := range req.Accept {
-		if !isFlipClass(class) {
+		if !slices.Contains(gateway.FlipClasses(), class) {
 			return req, &gateway.Error{Kind: gateway.Invalid, Field: "accept", Detail: "unknown class " + string(class)}
 		}
 	}
 	return req, nil
-}
-
-func isFlipClass(class gateway.FlipClass) bool {
-	for _, known := range gateway.FlipClasses() {
-		if class == known {
-			return true
-		}
-	}
-	return false
 }
 
 // activatePolicy takes the waiting candidate on an operator's word.
@@ -125,21 +117,16 @@ func (s *Server) rollBackPolicy(w http.ResponseWriter, r *http.Request, p princi
 	return s.policyStatus(w, r, p)
 }
 
-// mayAsk refuses who is not the operator before anything is looked up for
-// them, with the policy's own words, journalled.
+// mayAsk asks whether the caller may change the policy at all, before anything
+// is read, loaded or replayed for them: a dry run of a change that flips
+// nothing. The change itself is a question of its own.
 func (s *Server) mayAsk(r *http.Request, p principal, action string) error {
-	if p.role == gateway.RoleOperator {
-		return nil // the question itself is asked when it is complete
-	}
 	nothing := map[string]any{"flips": map[string]int{"error": 0, "deny_to_allow": 0}, "accepted": []string{}}
-	d, err := s.decide(r.Context(), question{action: action, by: p, resource: gateway.Entity{Type: "bundle", ID: "*"}, request: nothing})
+	d, err := s.decide(r.Context(), question{action: action, by: p, resource: gateway.Entity{Type: "bundle", ID: "*"}, request: nothing, dry: true})
 	if err != nil {
 		return err
 	}
-	if err := d.refusal(); err != nil {
-		return err
-	}
-	return &gateway.Error{Kind: gateway.Forbidden, Detail: "the role " + string(p.role) + " changes no policy", DecisionID: d.ID}
+	return d.refusal()
 }
 
 // replayPolicy decides the journal again by the candidate in the body, a

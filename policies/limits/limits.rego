@@ -33,7 +33,7 @@ backoff_max := max({_values.limits.retry_backoff_max_seconds, backoff_base})
 
 default max_daily := 0
 
-max_daily := min(_daily) if count(_daily) > 0
+max_daily := min(_daily)
 
 _daily := _said(_values, ["limits", "max_tasks_per_day"]) | _rule("max_tasks_per_day")
 
