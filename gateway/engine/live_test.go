@@ -123,7 +123,13 @@ func follow(t *testing.T, e *engine.Engine, name string, opts engine.PolicySourc
 		},
 	}
 	if gate != nil {
-		events.Offer = func(ctx context.Context, s *engine.Snapshot, _ []engine.StepResult) error { return gate(ctx, s) }
+		events.Offer = func(ctx context.Context, s *engine.Snapshot, _ []engine.StepResult) error {
+			if err := gate(ctx, s); err != nil {
+				return err
+			}
+			e.Activate(s)
+			return nil
+		}
 	}
 	ctx, cancel := context.WithCancel(background)
 	ended := make(chan error, 1)

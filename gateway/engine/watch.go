@@ -34,7 +34,8 @@ const (
 // of Follow; those that are nil are not.
 type SourceEvents struct {
 	// Offer has the last word about a candidate that passed the gate: an error
-	// refuses it.
+	// refuses it, and nil means that Offer has activated it. That is Offer's, so
+	// that nothing comes between its word and the deed. nil activates all.
 	Offer func(context.Context, *Snapshot, []StepResult) error
 	// Active hears that what the source has is live now.
 	Active func(*Snapshot)
@@ -51,14 +52,14 @@ type SourceEvents struct {
 // by polling the digest of the content, so swapped symbolic links are seen, too;
 // a URL is polled.
 //
-// A new content takes the gate, then Offer is asked; if it holds, it is
-// activated. If anything fails the live Snapshot stays, whatever the source
+// A new content takes the gate, then Offer activates it or refuses. If anything
+// fails the live Snapshot stays, whatever the source
 // does. Each content is tried once, until another one has been seen: a rollback
 // by Activate stays until the source changes. When a refused content gives way
 // to the live one, Active hears so.
 func (e *Engine) Follow(ctx context.Context, source *PolicySource, events SourceEvents) error {
 	if events.Offer == nil {
-		events.Offer = func(context.Context, *Snapshot, []StepResult) error { return nil }
+		events.Offer = func(_ context.Context, s *Snapshot, _ []StepResult) error { e.Activate(s); return nil }
 	}
 	if events.Active == nil {
 		events.Active = func(*Snapshot) {}
@@ -211,7 +212,6 @@ func (f *follower) act(ctx context.Context, c content, err error) {
 	}
 	switch {
 	case err == nil:
-		f.engine.Activate(candidate)
 		f.events.Active(candidate)
 	case ctx.Err() == nil:
 		f.events.Refused(steps, err)

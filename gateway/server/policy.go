@@ -104,9 +104,9 @@ func activated(tx *journal.Tx, policy *engine.Snapshot, by string, what journal.
 
 // OfferPolicy takes a candidate that the source has, and that held the steps so
 // far, through the rest of the gate: the journal's decisions are decided again by
-// it, and the policy that governs is asked whether it may take its place. The
-// decision and the fact are on disk when it returns nil; any error means that
-// the candidate must not be activated, and that the status says why.
+// it, and the policy that governs is asked whether it may take its place. When it
+// returns nil the decision and the fact are on disk, and the candidate governs;
+// after any error it does not, and the status says why.
 func (s *Server) OfferPolicy(ctx context.Context, source string, candidate *engine.Snapshot, steps []gateway.PolicyStep) error {
 	s.policy.change.Lock()
 	defer s.policy.change.Unlock()
@@ -154,7 +154,8 @@ func (o *offer) step(name string, began time.Time, err error, detail string) {
 	o.steps = append(o.steps, step)
 }
 
-// take replays and asks. The caller holds the change.
+// take replays, asks, and activates what is allowed. The caller holds the
+// change, so that what governs is what the journal says last.
 func (s *Server) take(ctx context.Context, o *offer) error {
 	began := time.Now()
 	report, err := replay.Run(ctx, s.journal, o.candidate, replay.Options{Last: s.replayLast})
@@ -200,6 +201,7 @@ func (s *Server) take(ctx context.Context, o *offer) error {
 		s.waits(o, err)
 		return err
 	}
+	s.engine.Activate(o.candidate)
 	s.governs()
 	return nil
 }
@@ -310,11 +312,7 @@ func (s *Server) activateWaiting(ctx context.Context, p principal, req gateway.P
 		return gateway.Errorf(gateway.Conflict, "another candidate waits: %s (%s)", candidate.Revision(), candidate.Digest())
 	}
 	steps := slices.DeleteFunc(slices.Clone(waiting.Steps), func(st gateway.PolicyStep) bool { return st.Step == "replay" || st.Step == "activation" })
-	if err := s.take(ctx, &offer{by: p, source: waiting.Source, candidate: candidate, steps: steps, accept: req.Accept, reason: req.Reason}); err != nil {
-		return err
-	}
-	s.engine.Activate(candidate)
-	return nil
+	return s.take(ctx, &offer{by: p, source: waiting.Source, candidate: candidate, steps: steps, accept: req.Accept, reason: req.Reason})
 }
 
 // names reports whether a request that names a policy means this one.

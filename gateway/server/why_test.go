@@ -33,7 +33,6 @@ func TestADecisionSaysWhy(t *testing.T) {
 	if err := w.server.OfferPolicy(context.Background(), "policies", neutral(t), nil); err != nil {
 		t.Fatal(err)
 	}
-	w.engine.Activate(neutral(t))
 	w.engine.Activate(looser(t))
 	why, err := w.client(w.token(gateway.RoleReader, "")).WhyDecision(context.Background(), id, false)
 	if err != nil {
