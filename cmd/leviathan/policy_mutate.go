@@ -105,8 +105,8 @@ func writeMutants(w io.Writer, where string, report authoring.MutationReport, le
 	if report.Score >= least {
 		word = "PASS"
 	}
-	fmt.Fprintf(&b, "%s: %d of %d mutants killed (%.1f %%, at least %.1f %%), %d survived, %d of the killed by time; %d do not compile\n", word,
-		report.Killed, report.Killed+report.Survived, report.Score, least, report.Survived, report.TimedOut, report.Invalid)
+	fmt.Fprintf(&b, "%s: %d of %d mutants killed (%.1f %%, at least %.1f %%), %d survived, %d of the killed by time; %d do not compile; %d not tried, in rules that no answer depends on\n", word,
+		report.Killed, report.Killed+report.Survived, report.Score, least, report.Survived, report.TimedOut, report.Invalid, report.Unasked)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -162,6 +162,11 @@ func (d deadlines) of(action string) time.Duration {
 	return d.byDefault
 }
 
+// Entrypoints are the references that are asked of a bundle: the decision, the
+// mask and the checks, of which all below counts. A rule that none of them
+// depends on changes no answer.
+func Entrypoints() []string { return []string{entrypoint, maskEntrypoint, checksUnder} }
+
 // findEntrypoint says where the question is answered.
 func findEntrypoint(compiler *ast.Compiler) error {
 	rules := compiler.GetRulesExact(ast.MustParseRef(entrypoint))

@@ -171,24 +171,51 @@ func (b *bench) suite(ctx context.Context, pkg string) ([]suiteTest, error) {
 
 // reachable are the packages of the rules that a rule depends on.
 func reachable(c *ast.Compiler, ref ast.Ref) map[string]struct{} {
-	reach, seen := map[string]struct{}{}, map[any]bool{}
-	var visit func(any)
-	visit = func(x any) {
+	reach := map[string]struct{}{}
+	dependencies(c, c.GetRules(ref), func(rule *ast.Rule) { reach[dataPackage(rule.Module)] = struct{}{} })
+	return reach
+}
+
+// dependencies visits rules and every rule that they depend on, each once.
+func dependencies(c *ast.Compiler, rules []*ast.Rule, visit func(*ast.Rule)) {
+	seen := map[any]bool{}
+	var from func(any)
+	from = func(x any) {
 		if seen[x] {
 			return
 		}
 		seen[x] = true
 		if rule, ok := x.(*ast.Rule); ok {
-			reach[dataPackage(rule.Module)] = struct{}{}
+			visit(rule)
 		}
 		for next := range c.Graph.Dependencies(x) {
-			visit(next)
+			from(next)
 		}
 	}
-	for _, rule := range c.GetRules(ref) {
-		visit(rule)
+	for _, rule := range rules {
+		from(rule)
 	}
-	return reach
+}
+
+// A place is where a rule begins.
+type place struct {
+	file string
+	line int
+}
+
+// asked are the places of the rules that an answer can depend on.
+func (b *bench) asked() (map[place]bool, error) {
+	c, err := compile(b.modules)
+	if err != nil {
+		return nil, fmt.Errorf("compile policies and tests: %w", err)
+	}
+	asked := map[place]bool{}
+	for _, entrypoint := range engine.Entrypoints() {
+		dependencies(c, c.GetRulesWithPrefix(ast.MustParseRef(entrypoint)), func(rule *ast.Rule) {
+			asked[place{rule.Location.File, rule.Location.Row}] = true
+		})
+	}
+	return asked, nil
 }
 
 // ask evaluates a reference; nil is undefined. With a tracer every rule that

@@ -55,6 +55,9 @@ type MutationReport struct {
 	TimedOut int       `json:"timed_out"`
 	Survived int       `json:"survived"`
 	Invalid  int       `json:"invalid"`
+	// Unasked is how many more there would be of rules that no answer depends
+	// on: tables for readers and tests.
+	Unasked int `json:"unasked"`
 	// Score is how many of those that compile were killed, in percent; 100 if
 	// there are none.
 	Score float64 `json:"score"`
@@ -75,26 +78,39 @@ func Mutate(ctx context.Context, s *engine.Snapshot, opts MutateOptions) (Mutati
 	if err != nil {
 		return MutationReport{}, err
 	}
-	chosen := first.choose(opts.Package)
-	if opts.Package != "" && len(chosen) == 0 {
+	chosen, unasked, err := first.choose(opts.Package)
+	if err != nil {
+		return MutationReport{}, err
+	}
+	if opts.Package != "" && len(chosen)+unasked == 0 {
 		return MutationReport{}, errors.New("no rule is in the package " + opts.Package)
 	}
 	r := run{tests: tests, opts: opts, outcomes: make([]Outcome, len(chosen)), chosen: chosen}
 	if err := r.all(ctx, s, first); err != nil {
 		return MutationReport{}, err
 	}
-	return r.report(), nil
+	report := r.report()
+	report.Unasked = unasked
+	return report, nil
 }
 
-// choose are the indexes of the mutants in a package.
-func (b *bench) choose(pkg string) []int {
-	var chosen []int
+// choose are the indexes of the mutants in a package that an answer can depend
+// on, and how many others there are.
+func (b *bench) choose(pkg string) (chosen []int, unasked int, err error) {
+	asked, err := b.asked()
+	if err != nil {
+		return nil, 0, err
+	}
 	for i, m := range b.mutants {
-		if pkg == "" || m.Package == pkg {
+		switch {
+		case pkg != "" && m.Package != pkg:
+		case asked[place{m.File, m.first}]:
 			chosen = append(chosen, i)
+		default:
+			unasked++
 		}
 	}
-	return chosen
+	return chosen, unasked, nil
 }
 
 // A run is the work on the chosen mutants.

@@ -193,3 +193,18 @@ func TestSurvivorsHaveReasonsAndStaleReasonsAreProblems(t *testing.T) {
 		}
 	}
 }
+
+func TestARuleThatNoAnswerDependsOnIsNotTried(t *testing.T) {
+	r := mutate(t, load(t, policy+"\n_notes := {\"a\": 1}\n", tests), authoring.MutateOptions{})
+	if r.Unasked == 0 {
+		t.Error("the rule that nothing reads counts")
+	}
+	for _, o := range r.Mutants {
+		if o.Rule == "_notes" {
+			t.Errorf("%s of %s was tried", o.Mutation, o.Rule)
+		}
+	}
+	if all := mutate(t, load(t, policy, tests), authoring.MutateOptions{}); len(r.Mutants) != len(all.Mutants) || all.Unasked != 0 {
+		t.Errorf("%d mutants with the rule, %d and %d unasked without it", len(r.Mutants), len(all.Mutants), all.Unasked)
+	}
+}
