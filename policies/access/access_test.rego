@@ -144,3 +144,27 @@ test_tokens_are_made_for_components if {
 	_codes(fixture.by("operator", "token.create", {"role": "attempt"})) == {"access.token_role"}
 	_codes(fixture.by("operator", "token.create", {})) == {"access.token_role"}
 }
+
+test_only_the_operator_reads_what_leaves_the_gateway_whole if {
+	every route in ["/v1/decisions/{decision}/bundle", "/v1/tokens", "/v1/journal/backup", "/v1/journal/export"] {
+		_may(fixture.by("operator", "route.read", {"route": route, "method": "GET"}))
+		not _may(fixture.by("reader", "route.read", {"route": route, "method": "GET"}))
+	}
+}
+
+# own is what reads the one route of an attempt, with the given role.
+own(role, route) := fixture.changed(fixture.by(role, "route.read", {"route": route, "method": "GET"}), {
+	"/subject/attempt": fixture.attempt_id, "/subject/target": "demo", "/resource/properties/attempt": fixture.attempt_id,
+})
+
+test_an_attempt_reads_one_route_and_no_other_role_by_being_it if {
+	_may(own("attempt", "/v1/attempts/{attempt}"))
+	not _may(own("attempt", "/v1/attempts"))
+	not _may(own("ingest", "/v1/attempts/{attempt}"))
+}
+
+test_a_token_for_ingest_is_made if _may(fixture.by("operator", "token.create", {"role": "ingest", "target": ""}))
+
+test_types_of_the_gateway_matter_to_an_append_alone if {
+	_codes(fixture.by("operator", "autonomy.halt", {"types": [7]})) == set()
+}

@@ -47,6 +47,20 @@ test_the_message_says_how_many if {
 	r.message == "3 of the decisions that were denied would be allowed by the candidate"
 }
 
+_messages(question) := {r.message | some r in denied} if {
+	denied := activation.deny with input as question
+}
+
+test_one_failure_is_enough_and_is_counted if {
+	_messages(_asked("gateway", {"error": 1}, [])) == {"the candidate gives no usable answer to 1 of the recorded questions"}
+}
+
+test_who_may_not_accept_is_named if {
+	_messages(_asked("gateway", {}, ["error"])) == {"the role gateway may not accept what a candidate changes"}
+	_messages(fixture.without(_asked("operator", {}, ["error"]), "/subject/role")) == {"the role of an unnamed subject may not accept what a candidate changes"}
+	_messages(fixture.without(_asked("operator", {}, ["error"]), "/subject")) == {"the role of an unnamed subject may not accept what a candidate changes"}
+}
+
 test_only_an_operator_accepts if {
 	_codes(_asked("gateway", {"deny_to_allow": 1}, ["deny_to_allow"])) == {"activation.accepted_by"}
 	_codes(_asked("operator", {"deny_to_allow": 1}, ["deny_to_allow"])) == set()
@@ -62,5 +76,7 @@ test_flips_that_are_not_known_deny if {
 }
 
 test_other_actions_are_not_its_concern if {
-	_codes(fixture.set(_asked("operator", {"deny_to_allow": 1}, []), "/action", "bundle.rollback")) == set()
+	every asked in [_asked("operator", {"deny_to_allow": 1}, []), _asked("operator", {"error": 1}, []), _asked("gateway", {}, ["error"])] {
+		_codes(fixture.set(asked, "/action", "bundle.rollback")) == set()
+	}
 }

@@ -53,3 +53,48 @@ test_an_empty_question_is_denied if {
 	d.obligations == {}
 	"access.unknown_action" in fixture.codes(d.reasons)
 }
+
+# granted asks with the three packages that may grant mocked: none of them has a
+# reason against.
+granted(question, access, delivery, schedule) if {
+	main.decision.allow with input as question
+		with data.leviathan.access.allow as access
+		with data.leviathan.access.deny as set()
+		with data.leviathan.guard.reasons as set()
+		with data.leviathan.limits.deny as set()
+		with data.leviathan.delivery.allow as delivery
+		with data.leviathan.delivery.deny as set()
+		with data.leviathan.delivery.problems as set()
+		with data.leviathan.scope.reasons as set()
+		with data.leviathan.activation.deny as set()
+		with data.leviathan.custom.deny as set()
+		with data.leviathan.schedule.allow as schedule
+}
+
+test_no_reason_against_is_not_yet_a_word_for if {
+	every action in {"cycle.plan", "change.push", "autonomy.halt", "pull_request.merge"} {
+		not granted({"action": action}, false, false, false)
+	}
+	granted({"action": "autonomy.halt"}, true, false, false)
+	granted({"action": "change.push"}, false, true, false)
+	granted({"action": "cycle.plan"}, false, false, true)
+}
+
+test_the_plan_grants_nothing_but_a_cycle if {
+	not granted({"action": "change.push"}, false, false, true)
+	not granted({}, false, false, true)
+}
+
+test_a_cycle_is_answered_with_its_plan if {
+	d := main.decision with input as {"action": "cycle.plan"}
+		with data.leviathan.schedule.obligations as {"reserve": ["T-1"]}
+		with data.leviathan.delivery.obligations as {"end": true}
+	d.obligations == {"reserve": ["T-1"]}
+}
+
+test_what_is_no_cycle_is_not_answered_with_a_plan if {
+	d := main.decision with input as fixture.heartbeat
+		with data.leviathan.schedule.obligations as {"reserve": ["T-1"]}
+	d.allow
+	not d.obligations.reserve
+}
