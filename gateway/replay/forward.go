@@ -23,7 +23,7 @@ import (
 const forwardCursor = "decision_log"
 
 const (
-	forwardBatch   = 500     // decisions at most in one request
+	forwardBatch   = 500     // decisions at most in one request; fewer for a receiver that finds it too large
 	forwardBytes   = 1 << 20 // of JSON at most in one request, before compression
 	forwardTimeout = 30 * time.Second
 )
@@ -31,7 +31,9 @@ const (
 // A Forwarder brings every decision to a receiver of OPA decision logs. It
 // reads them from the journal, behind a cursor that is stored there, so a
 // receiver that is down loses nothing and delays nobody: each decision arrives
-// at least once, in the order of the journal.
+// at least once, in the order of the journal. A receiver that finds a request
+// too large (413) gets fewer decisions at once, and one that alone is too large
+// without its input and result, marked as incomplete.
 type Forwarder struct {
 	// Journal is read, and keeps the cursor.
 	Journal *journal.Journal
@@ -67,14 +69,20 @@ func (f *Forwarder) Run(ctx context.Context) error {
 		wait = &backoff.ExponentialBackOff{InitialInterval: time.Second, MaxInterval: 5 * time.Minute, Multiplier: 2, RandomizationFactor: 0.3}
 	}
 	wait.Reset()
+	room := forwardBatch
 	for ctx.Err() == nil {
 		end := f.Journal.Seq()
-		batch, last, err := f.read(ctx, at, end)
+		batch, last, err := f.read(ctx, at, end, room)
 		if err != nil {
 			return endedOr(ctx, err)
 		}
 		if len(batch) > 0 {
-			if pause, err := f.send(ctx, batch); err != nil {
+			pause, err := f.send(ctx, batch)
+			if errors.Is(err, errTooLarge) && room > 0 {
+				room /= 2
+				continue
+			}
+			if err != nil {
 				f.fail(ctx, at, err)
 				if pause == 0 {
 					pause = wait.NextBackOff()
@@ -87,6 +95,7 @@ func (f *Forwarder) Run(ctx context.Context) error {
 		}
 		wait.Reset()
 		f.failing.Store(false)
+		room = min(2*max(room, 1), forwardBatch)
 		if last > at {
 			if err := f.Journal.SetCursor(ctx, forwardCursor, last); err != nil {
 				return endedOr(ctx, fmt.Errorf("store the cursor of the decision log: %w", err))
@@ -130,19 +139,26 @@ func (f *Forwarder) fail(ctx context.Context, at int64, err error) {
 	}
 }
 
-var errFull = errors.New("the batch is full")
+var (
+	errFull     = errors.New("the batch is full")
+	errTooLarge = errors.New("the request is too large for the receiver")
+)
 
 // read takes the next decisions after at, up to end, as one JSON array, and the last
-// record that it covers. The array is nil if there is no decision.
-func (f *Forwarder) read(ctx context.Context, at, end int64) (batch []byte, last int64, err error) {
+// record that it covers: as many as there is room for, of no room one without
+// what makes it large. The array is nil if there is no decision.
+func (f *Forwarder) read(ctx context.Context, at, end int64, room int) (batch []byte, last int64, err error) {
 	n := 0
 	err = f.Journal.EachDecision(ctx, journal.DecisionRange{AfterSeq: at, UpToSeq: end}, func(d journal.StoredDecision) error {
-		if n == forwardBatch || len(batch) >= forwardBytes {
+		if n == max(room, 1) || len(batch) >= forwardBytes {
 			return errFull
 		}
 		event, err := NewLogEvent(d)
 		if err != nil {
 			return err
+		}
+		if room == 0 {
+			event.Input, event.Result, event.Custom.Incomplete = nil, nil, "too large for the receiver"
 		}
 		text, err := json.Marshal(event)
 		if err != nil {
@@ -198,6 +214,9 @@ func (f *Forwarder) send(ctx context.Context, batch []byte) (pause time.Duration
 	_, drained := io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
 	if err := errors.Join(drained, resp.Body.Close()); err != nil && resp.StatusCode/100 != 2 {
 		return 0, err
+	}
+	if resp.StatusCode == http.StatusRequestEntityTooLarge {
+		return retryAfter(resp), errTooLarge
 	}
 	if resp.StatusCode/100 != 2 {
 		return retryAfter(resp), fmt.Errorf("the receiver answered %s", resp.Status)

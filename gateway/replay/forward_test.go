@@ -194,3 +194,58 @@ func TestAFailureIsLoggedOnceAndWithoutTheToken(t *testing.T) {
 		t.Errorf("the log says %s", text)
 	}
 }
+
+func TestAReceiverWithLittleRoomGetsEveryDecision(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		limit func(events []replay.LogEvent) bool // whether this is too large
+		whole bool
+	}{
+		{"few at once", func(events []replay.LogEvent) bool { return len(events) > 7 }, true},
+		{"no inputs at all", func(events []replay.LogEvent) bool { return len(events) > 1 || events[0].Input != nil }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			j, policy := openJournal(t), shipped(t)
+			for n := range 40 {
+				decide(t, j, policy, n, seed(t, gateway.ActionAttemptHeartbeat))
+			}
+			taken := make(chan replay.LogEvent, 100)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				var events []replay.LogEvent
+				zip, err := gzip.NewReader(req.Body)
+				if err == nil {
+					err = json.NewDecoder(zip).Decode(&events)
+				}
+				switch {
+				case err != nil:
+					w.WriteHeader(http.StatusBadRequest)
+				case c.limit(events):
+					w.WriteHeader(http.StatusRequestEntityTooLarge)
+				default:
+					for _, e := range events {
+						taken <- e
+					}
+				}
+			}))
+			defer server.Close()
+			_, stop := forward(t, j, server.URL)
+			var last int64
+			for range 40 {
+				e := <-taken
+				if e.Custom.Seq <= last {
+					t.Fatalf("decision %d arrived after %d", e.Custom.Seq, last)
+				}
+				last = e.Custom.Seq
+				if whole := e.Input != nil && e.Custom.Incomplete == ""; whole != c.whole {
+					t.Errorf("decision %s: input %d bytes, incomplete %q", e.DecisionID, len(e.Input), e.Custom.Incomplete)
+				}
+			}
+			if last != j.Seq() {
+				t.Errorf("the last decision that arrived is record %d of %d", last, j.Seq())
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

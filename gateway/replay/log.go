@@ -41,7 +41,8 @@ type logCustom struct {
 	DryRun       bool              `json:"dry_run"`
 	PolicyDigest string            `json:"policy_digest"`
 	InputDigest  string            `json:"input_digest"`
-	// Incomplete says why the input is not whole: pruned or masked.
+	// Incomplete says why the event is not whole: pruned, masked, or too large
+	// for the receiver.
 	Incomplete string `json:"incomplete,omitempty"`
 }
 
