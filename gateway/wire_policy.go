@@ -137,7 +137,18 @@ type ReplayReport struct {
 	Flips []Flip `json:"flips"`
 	// PullRequests are those that the candidate would not have let happen.
 	PullRequests []LostPull `json:"pull_requests"`
-	Seconds      float64    `json:"seconds"`
+	// Slow lists the actions that take the candidate more than half of their
+	// time.
+	Slow    []SlowAction `json:"slow"`
+	Seconds float64      `json:"seconds"`
+}
+
+// A SlowAction is one of which one evaluation in ten takes this long or longer,
+// of at least twenty.
+type SlowAction struct {
+	Action          string  `json:"action"`
+	Seconds         float64 `json:"seconds"`
+	DeadlineSeconds float64 `json:"deadline_seconds"`
 }
 
 // A LostPull is a pull request that another policy would not have let happen.

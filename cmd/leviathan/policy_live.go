@@ -207,6 +207,9 @@ func writeReplay(w io.Writer, r gateway.ReplayReport) error {
 			fmt.Fprintf(&b, "  %-32s  %s\n", printable(g.Name), replay.Describe(g.Counts))
 		}
 	}
+	for _, a := range r.Slow {
+		fmt.Fprintf(&b, "\n%s is slow: one in ten takes %.0f ms or longer, of %.0f ms\n", printable(a.Action), 1000*a.Seconds, 1000*a.DeadlineSeconds)
+	}
 	if len(r.PullRequests) > 0 {
 		b.WriteString("\npull requests that would not exist\n")
 		for _, pr := range r.PullRequests {

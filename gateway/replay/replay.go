@@ -44,7 +44,7 @@ func Run(ctx context.Context, j *journal.Journal, candidate *engine.Snapshot, o 
 	began := time.Now()
 	r := &run{candidate: candidate, progress: o.Progress, parts: newPartCache(),
 		report: gateway.ReplayReport{Revision: candidate.Revision(), PolicyDigest: candidate.Digest(), NotReplayable: map[string]int{}, Counts: gateway.FlipCounts{}},
-		shown:  gateway.FlipCounts{}, groups: [groupings]map[string]gateway.FlipCounts{{}, {}, {}, {}}}
+		took: map[string][]time.Duration{}, shown: gateway.FlipCounts{}, groups: [groupings]map[string]gateway.FlipCounts{{}, {}, {}, {}}}
 	upTo := j.Seq()
 	after := int64(0)
 	if o.Last > 0 {
@@ -58,6 +58,7 @@ func Run(ctx context.Context, j *journal.Journal, candidate *engine.Snapshot, o 
 	}
 	r.report.ByRule, r.report.ByAction = sorted(r.groups[byRule]), sorted(r.groups[byAction])
 	r.report.ByTask, r.report.ByTarget = sorted(r.groups[byTask]), sorted(r.groups[byTarget])
+	r.report.Slow = slow(r.took, candidate.Deadline)
 	if r.report.Flips == nil {
 		r.report.Flips = []gateway.Flip{}
 	}
@@ -76,6 +77,7 @@ type run struct {
 	shown  gateway.FlipCounts
 	groups [groupings]map[string]gateway.FlipCounts
 	stops  stops
+	took   map[string][]time.Duration // by action
 }
 
 // What flips are grouped by.
@@ -93,6 +95,7 @@ type outcome struct {
 	flip     gateway.Flip
 	differs  bool
 	dropped  []gateway.TaskID // tasks that the candidate's plan does not reserve any more
+	took     time.Duration
 	err      error
 }
 
@@ -176,7 +179,9 @@ func (r *run) decide(ctx context.Context, in []journal.StoredDecision) []outcome
 			out[i].err = fmt.Errorf("read the input of decision %s: %w", d.ID, err)
 			continue
 		}
+		began := time.Now()
 		result := r.candidate.Decide(ctx, d.Action, input)
+		out[i].took = time.Since(began)
 		if len(result.Reasons) == 1 && result.Reasons[0].Code == engine.CodeTimeout {
 			result = r.candidate.Decide(ctx, d.Action, input) // a busy machine is no flip
 		}
@@ -207,6 +212,7 @@ func (r *run) count(o outcome) error {
 		return nil
 	}
 	r.report.Compared++
+	r.took[d.Action] = append(r.took[d.Action], o.took)
 	if !o.differs {
 		r.report.Unchanged++
 		return nil
@@ -229,6 +235,25 @@ func (r *run) count(o outcome) error {
 	}
 	r.stops.note(f, o.dropped)
 	return nil
+}
+
+// slowSample is how many evaluations of an action tell how slow it is.
+const slowSample = 20
+
+// slow lists the actions of which one evaluation in ten takes more than half of
+// its deadline. A few that were slow for another reason do not count.
+func slow(took map[string][]time.Duration, deadline func(action string) time.Duration) []gateway.SlowAction {
+	out := []gateway.SlowAction{}
+	for _, action := range slices.Sorted(maps.Keys(took)) {
+		all := slices.Sorted(slices.Values(took[action]))
+		if len(all) < slowSample {
+			continue
+		}
+		if most := all[len(all)*9/10]; most > deadline(action)/2 {
+			out = append(out, gateway.SlowAction{Action: action, Seconds: most.Seconds(), DeadlineSeconds: deadline(action).Seconds()})
+		}
+	}
+	return out
 }
 
 func add(group map[string]gateway.FlipCounts, name string, class gateway.FlipClass) {

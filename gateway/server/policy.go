@@ -170,6 +170,15 @@ func (s *Server) take(ctx context.Context, o *offer) error {
 		notReplayable += n
 	}
 	o.step("replay", began, nil, fmt.Sprintf("%d decisions of the last %d records decided again, flips: %s", report.Compared, s.replayLast, replay.Describe(report.Counts)))
+	tooSlow := []string{}
+	for _, a := range report.Slow {
+		tooSlow = append(tooSlow, a.Action)
+		o.steps = append(o.steps, gateway.PolicyStep{Step: "latency", Outcome: gateway.StepRefused,
+			Detail: fmt.Sprintf("one %s in ten takes %.0f ms or longer, of %.0f ms", a.Action, 1000*a.Seconds, 1000*a.DeadlineSeconds)})
+	}
+	if len(tooSlow) == 0 {
+		o.step("latency", time.Now(), nil, "no action takes more than half of its time")
+	}
 	began = time.Now()
 	flips := map[gateway.FlipClass]int{}
 	for _, class := range gateway.FlipClasses() {
@@ -182,7 +191,7 @@ func (s *Server) take(ctx context.Context, o *offer) error {
 	d, err := s.decide(ctx, question{action: gateway.ActionBundleActivate, by: o.by,
 		resource: gateway.Entity{Type: "bundle", ID: o.candidate.Digest()},
 		request: map[string]any{"source": o.source, "revision": o.candidate.Revision(), "flips": flips, "compared": report.Compared,
-			"not_replayable": notReplayable, "accepted": append([]gateway.FlipClass{}, o.accept...), "reason": o.reason},
+			"not_replayable": notReplayable, "slow": tooSlow, "accepted": append([]gateway.FlipClass{}, o.accept...), "reason": o.reason},
 		effect: func(tx *journal.Tx, d *decided) error {
 			if !d.Allow {
 				return nil
@@ -311,7 +320,7 @@ func (s *Server) activateWaiting(ctx context.Context, p principal, req gateway.P
 	case !names(req, candidate.Digest(), candidate.Revision()):
 		return gateway.Errorf(gateway.Conflict, "another candidate waits: %s (%s)", candidate.Revision(), candidate.Digest())
 	}
-	steps := slices.DeleteFunc(slices.Clone(waiting.Steps), func(st gateway.PolicyStep) bool { return st.Step == "replay" || st.Step == "activation" })
+	steps := slices.DeleteFunc(slices.Clone(waiting.Steps), func(st gateway.PolicyStep) bool { return slices.Contains([]string{"replay", "latency", "activation"}, st.Step) })
 	return s.take(ctx, &offer{by: p, source: waiting.Source, candidate: candidate, steps: steps, accept: req.Accept, reason: req.Reason})
 }
 

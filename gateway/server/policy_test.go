@@ -85,7 +85,7 @@ func TestANewPolicyTakesTheDoor(t *testing.T) {
 	if err != nil || len(activations) != 2 || !activations[0].Stored || activations[0].PolicyDigest != next.Digest() || activations[0].Cause != "reload" {
 		t.Fatalf("activations: %+v %v", activations, err)
 	}
-	if steps := activations[0].Steps; len(steps) != 2 || steps[0].Step != "test" || steps[1].Step != "replay" || !strings.Contains(steps[1].Detail, "flips: none") {
+	if steps := activations[0].Steps; len(steps) != 3 || steps[0].Step != "test" || steps[1].Step != "replay" || steps[2].Step != "latency" || !strings.Contains(steps[1].Detail, "flips: none") {
 		t.Errorf("the steps on record are %+v", steps)
 	}
 	// What cannot be recorded is not activated.
@@ -109,7 +109,7 @@ func TestACandidateThatLoosensWaitsForAnOperator(t *testing.T) {
 		len(st.Candidate.Reasons) != 1 || st.Candidate.Reasons[0].Code != "activation.deny_to_allow" || st.Candidate.DecisionID == "" || st.Candidate.Shadow == nil {
 		t.Fatalf("the status is %+v", st.Candidate)
 	}
-	if steps := st.Candidate.Steps; len(steps) != 2 || steps[0].Outcome != "held" || steps[1].Step != "activation" || steps[1].Outcome != "refused" {
+	if steps := st.Candidate.Steps; len(steps) != 3 || steps[0].Outcome != "held" || steps[2].Step != "activation" || steps[2].Outcome != "refused" {
 		t.Errorf("the steps are %+v", steps)
 	}
 	// Not without a reason, not another class, not for another role, not another candidate.

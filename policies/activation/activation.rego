@@ -39,6 +39,19 @@ deny contains r if {
 }
 
 # METADATA
+# title: The candidate is slow
+# description: One in ten of the recorded questions of an action takes the candidate more than half of the time that it has. On a busy day it would be none, and no is then the answer.
+# custom:
+#   code: activation.slow
+#   message: "{action} takes the candidate more than half of its time"
+#   remedy: "Make the candidate faster (leviathan policy eval shows where the time goes), or give the action more time in custom.deadline_ms of main.decision."
+deny contains r if {
+	input.action == "bundle.activate"
+	some action in input.request.slow
+	r := reason.of(rego.metadata.chain(), {"action": action})
+}
+
+# METADATA
 # title: Only an operator accepts flips
 # description: A flip is accepted by somebody who has a name in the journal, never by the gateway itself.
 # custom:

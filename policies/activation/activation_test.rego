@@ -61,6 +61,16 @@ test_who_may_not_accept_is_named if {
 	_messages(fixture.without(_asked("operator", {}, ["error"]), "/subject")) == {"the role of an unnamed subject may not accept what a candidate changes"}
 }
 
+test_what_is_slow_is_not_taken_by_anybody if {
+	slow := fixture.set(_asked("operator", {}, []), "/request/slow", ["attempt.heartbeat", "cycle.plan"])
+	_codes(slow) == {"activation.slow"}
+	_messages(slow) == {"attempt.heartbeat takes the candidate more than half of its time", "cycle.plan takes the candidate more than half of its time"}
+	not _activates(slow)
+	not _activates(fixture.set(slow, "/request/accepted", ["error", "deny_to_allow"]))
+	_activates(fixture.set(slow, "/request/slow", []))
+	_codes(fixture.set(slow, "/action", "bundle.rollback")) == set()
+}
+
 test_only_an_operator_accepts if {
 	_codes(_asked("gateway", {"deny_to_allow": 1}, ["deny_to_allow"])) == {"activation.accepted_by"}
 	_codes(_asked("operator", {"deny_to_allow": 1}, ["deny_to_allow"])) == set()

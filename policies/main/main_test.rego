@@ -98,3 +98,10 @@ test_what_is_no_cycle_is_not_answered_with_a_plan if {
 	d.allow
 	not d.obligations.reserve
 }
+
+test_what_follows_from_an_allowed_action_is_said if {
+	d := main.decision with input as fixture.heartbeat
+		with data.leviathan.delivery.obligations as {"continue": true}
+	d.allow
+	d.obligations == {"continue": true}
+}
