@@ -37,6 +37,7 @@ var layers = map[string]struct {
 	"leviathan/invariants/report":        {4, nil},
 	"leviathan/invariants":               {5, nil},
 	"leviathan/cmd/leviathan":            {6, nil},
+	"leviathan/deploy":                   {6, nil}, // tests alone
 	"leviathan/deploy/observability":     {6, nil}, // tests alone
 }
 
