@@ -155,3 +155,8 @@ test_a_list_of_paths_is_a_list if {
 	"schedule.no_allowed_paths" in _task({"allowed_paths": {"a": "docs/"}})
 	"schedule.no_allowed_paths" in _task({"allowed_paths": "docs/"})
 }
+
+test_a_task_that_is_completed_completes_no_other if {
+	question := _backlog({"A": {}, "B": {"dependencies": ["A"]}, "C": {"status": "completed"}})
+	_waits(question, "B") == ["schedule.dependency"]
+}

@@ -34,9 +34,7 @@ func (g *generator) rule(rule *ast.Rule) {
 	for i := range head.Args {
 		g.term(head.Args[i], func(t *ast.Term) func() func() { return put(&head.Args[i], t) })
 	}
-	if head.Key != nil {
-		g.term(head.Key, func(t *ast.Term) func() func() { return put(&head.Key, t) })
-	}
+	g.key(head)
 	// A head without a value is true without saying so.
 	if head.Value != nil && (head.Assign || rule.Default || !isTrue(head.Value)) {
 		g.term(head.Value, func(t *ast.Term) func() func() { return put(&head.Value, t) })
@@ -47,6 +45,23 @@ func (g *generator) rule(rule *ast.Rule) {
 	if rule.Else != nil {
 		g.add(RemoveRule, rule.Else.Location, "else", "", put(&rule.Else, nil))
 		g.rule(rule.Else)
+	}
+}
+
+// key lists the mutants of what a rule adds to its set, or of the name below
+// which it puts its value. A name that is written out is no constant: who reads
+// it writes the same.
+func (g *generator) key(head *ast.Head) {
+	if head.RuleKind() == ast.MultiValue {
+		if head.Key != nil {
+			g.term(head.Key, func(t *ast.Term) func() func() { return put(&head.Key, t) })
+		}
+		return
+	}
+	for i := 1; i < len(head.Reference); i++ {
+		if _, written := head.Reference[i].Value.(ast.String); !written {
+			g.term(head.Reference[i], func(t *ast.Term) func() func() { return put(&head.Reference[i], t) })
+		}
 	}
 }
 
