@@ -10,7 +10,7 @@ RACE     := ./gateway/... ./scheduler/... ./worker/... ./spider/...
 PLAIN    := ./gateway/engine ./gateway/replay ./cmd/... ./policies/... ./invariants/... ./deploy/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check policy-test policy-mutation policy-laws docs bench clean
+.PHONY: help build demo test check policy-test policy-mutation policy-laws docs bench images images-check images-push manifests clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,41 @@ docs: build ## write the generated pages of docs/
 
 bench: build $(OPA) ## measure beside the peers and write docs/performance
 	$(BIN) bench --opa $(OPA) --out docs/performance
+
+# What is in an image comes from the commit, never from the machine or the clock.
+IMAGES        := bin/images
+IMAGE_ARCH    ?= $(shell $(GO) env GOARCH)
+IMAGE_VERSION  := $(shell sed -n 's/^const Version = "\(.*\)"$$/\1/p' gateway/ids.go)
+IMAGE_COMMIT   := $(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null)
+IMAGE_TIME     := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+STATIC         = CGO_ENABLED=0 GOOS=linux GOARCH=$(IMAGE_ARCH) $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
+IMAGES_TOOL    = cd deploy/images && $(GO) run .
+IMAGES_BUILD   = $(IMAGES_TOOL) build -version '$(IMAGE_VERSION)' -revision '$(IMAGE_COMMIT)' -created $(IMAGE_TIME)
+
+images: ## write the container images to bin/images, with no daemon and no network (IMAGE_ARCH=arm64 for another machine)
+	$(STATIC) -o $(IMAGES)/leviathan ./cmd/leviathan
+	$(IMAGES_BUILD) -binary '$(CURDIR)/$(IMAGES)/leviathan' -out '$(CURDIR)/$(IMAGES)'
+
+images-check: images ## build the images once more, in another folder, and see the same digests
+	cd deploy/images && $(GO) vet ./... && $(GO) test ./...
+	rm -rf $(IMAGES)-again && mkdir -p $(IMAGES)-again/tree
+	git ls-files -z | tar --null -T - -cf - | tar -xf - -C $(IMAGES)-again/tree
+	cd $(IMAGES)-again/tree && $(STATIC) -o '$(CURDIR)/$(IMAGES)-again/leviathan' ./cmd/leviathan
+	rm -rf $(IMAGES)-again/tree
+	$(IMAGES_BUILD) -binary '$(CURDIR)/$(IMAGES)-again/leviathan' -out '$(CURDIR)/$(IMAGES)-again'
+	diff -r $(IMAGES) $(IMAGES)-again
+	rm -rf $(IMAGES)-again
+
+images-push: images ## send the images to REGISTRY, and say their digests
+	$(IMAGES_TOOL) push -in '$(CURDIR)/$(IMAGES)' -registry '$(REGISTRY)'
+
+manifests: ## render the manifests for kind to bin/manifests, and with REGISTRY and WORKER_IMAGE those for EKS, with the digests of bin/images
+	mkdir -p bin/manifests
+	kubectl kustomize deploy/overlays/kind > bin/manifests/kind.yaml
+ifdef REGISTRY
+	$(IMAGES_TOOL) pin -in '$(CURDIR)/$(IMAGES)' -out '$(CURDIR)/bin/manifests/eks' -overlay ../overlays/eks -registry '$(REGISTRY)' -worker '$(WORKER_IMAGE)'
+	kubectl kustomize bin/manifests/eks > bin/manifests/eks.yaml
+endif
 
 clean: ## remove what was built
 	rm -rf bin
