@@ -85,20 +85,44 @@ func (o *spiderOptions) client(cmd *cobra.Command) (*gateway.Client, error) {
 		return nil, nil
 	}
 	token := strings.TrimSpace(os.Getenv(tokenVariable))
+	var options gateway.ClientOptions
 	if o.tokenFile != "" {
 		var err error
 		if token, err = readToken(o.tokenFile, cmd.InOrStdin()); err != nil {
 			return nil, err
 		}
+		if o.tokenFile != "-" {
+			options.HTTPClient = &http.Client{Transport: tokenOfFile{o.tokenFile, http.DefaultTransport}}
+		}
 	}
 	if token == "" {
 		return nil, fmt.Errorf("--follow needs a reader's token: name its file with --token-file (leviathan token create --role reader), or set %s", tokenVariable)
 	}
-	client, err := gateway.NewClient(o.follow, token, gateway.ClientOptions{})
+	client, err := gateway.NewClient(o.follow, token, options)
 	if err != nil {
 		return nil, fmt.Errorf("--follow: %w", err)
 	}
 	return client, nil
+}
+
+// tokenOfFile sends with each request the token that the file has then: in a
+// cluster it is replaced every hour or sooner, and a spider runs for months.
+type tokenOfFile struct {
+	file string
+	next http.RoundTripper
+}
+
+func (t tokenOfFile) RoundTrip(req *http.Request) (*http.Response, error) {
+	token, err := readToken(t.file, nil)
+	if err != nil {
+		if req.Body != nil {
+			err = errors.Join(err, req.Body.Close())
+		}
+		return nil, err
+	}
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", "Bearer "+token)
+	return t.next.RoundTrip(req)
 }
 
 // A runningSpider is a spider that serves. Close ends it.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,5 +137,40 @@ func TestASpiderFollowsAGatewayOverItsOwnRestart(t *testing.T) {
 		}
 		s.shows(ctx, t, fmt.Sprintf("leviathan_events_received_total %d", all))
 		s.interrupt(t)
+	}
+}
+
+func TestASpidersTokenMayBeReplacedWhileItRuns(t *testing.T) {
+	shown := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown <- r.Header.Get("Authorization")
+		io.WriteString(w, "{}")
+	}))
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "token")
+	o := spiderOptions{follow: server.URL, tokenFile: file, maxTargets: 1}
+	var client *gateway.Client
+	for _, token := range []string{"first", "second"} {
+		if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if client == nil {
+			var err error
+			if client, err = o.client(spiderCommand()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := client.Status(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-shown; got != "Bearer "+token {
+			t.Errorf("it shows %q when its file has %s", got, token)
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Status(t.Context()); err == nil {
+		t.Error("it asks without the token that it should have")
 	}
 }
