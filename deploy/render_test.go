@@ -198,6 +198,11 @@ func render(overlay string, with []string) (*cluster, error) {
 	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), data, 0o600); err != nil {
 		return nil, err
 	}
+	return renderFolder(name, dir, with)
+}
+
+// renderFolder renders the kustomization of a folder.
+func renderFolder(name, dir string, with []string) (*cluster, error) {
 	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
 	if err != nil {
 		return nil, fmt.Errorf("kustomize: %w", err)
