@@ -226,7 +226,9 @@ test_a_plan_names_the_scope_where_scopes_differ if {
 test_what_cannot_be_seen_is_looked_for_in_entries if _planned("docs/a\u200cb/") == {"scope.malformed_path"}
 
 test_a_task_without_a_list_takes_the_glance_away if {
-	not scope._all_entries_fine with input as fixture.set(fixture.plan, "/backlog/tasks/T-2", object.remove(fixture.task, ["allowed_paths"]))
+	listed := fixture.set(fixture.plan, "/backlog/tasks/T-1/allowed_paths", ["docs/a.md"])
+	scope._all_entries_fine with input as listed
+	not scope._all_entries_fine with input as fixture.set(listed, "/backlog/tasks/T-2", object.remove(fixture.task, ["allowed_paths"]))
 }
 
 test_a_push_is_judged_as_a_push_alone if {
