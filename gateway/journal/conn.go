@@ -220,28 +220,31 @@ func isConstraint(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_CON
 
 // A pool hands out read-only connections.
 type pool struct {
-	idle chan *conn
-	size int
+	idle   chan *conn
+	size   int
+	closed chan struct{}
 }
 
 func newPool(path string, size int) (*pool, error) {
-	p := &pool{idle: make(chan *conn, size), size: size}
+	p := &pool{idle: make(chan *conn, size), closed: make(chan struct{})}
 	for range size {
 		c, err := dial(path, "mode=ro", "query_only=1", "busy_timeout=5000", "cache_size=-8000", "temp_store=memory")
 		if err != nil {
 			return nil, errors.Join(err, p.close(context.Background()))
 		}
 		p.idle <- c
-		p.size = len(p.idle)
+		p.size++
 	}
 	return p, nil
 }
 
-// read runs fn in one snapshot.
+// read runs fn in one snapshot. Once the pool is closed it fails at once.
 func (p *pool) read(ctx context.Context, fn func(*conn) error) (err error) {
 	var c *conn
 	select {
 	case c = <-p.idle:
+	case <-p.closed:
+		return gateway.Errorf(gateway.Unknown, "read journal: it is closed")
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -256,6 +259,7 @@ func (p *pool) read(ctx context.Context, fn func(*conn) error) (err error) {
 // close waits for readers, as long as ctx lasts, and closes every connection.
 func (p *pool) close(ctx context.Context) error {
 	var errs []error
+	close(p.closed)
 	for range p.size {
 		select {
 		case c := <-p.idle:

@@ -3,6 +3,7 @@ package journal_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -346,5 +347,16 @@ func TestWait(t *testing.T) {
 	cancel()
 	if _, err := j.Wait(ctx, 1); err != context.Canceled {
 		t.Fatalf("wait with an ended context: %v", err)
+	}
+}
+
+func TestAReaderOfAClosedJournalIsToldSo(t *testing.T) {
+	j := open(t, t.TempDir(), newClock())
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := j.Attempt(context.Background(), "01JAZ0000000000000000000AA")
+	if !errors.Is(err, gateway.ErrUnknown) || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("a read after Close ends with %v", err)
 	}
 }
