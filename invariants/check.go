@@ -151,7 +151,7 @@ func choose(all []engine.Check, names []string) (out []engine.Check, err error) 
 }
 
 func (s Settings) options(binary facts.Binary) facts.Options {
-	return facts.Options{Exclude: s.Exclude, Topology: s.Topology, Binary: binary}
+	return facts.Options{Exclude: s.Exclude, Code: s.Code, Topology: s.Topology, Binary: binary}
 }
 
 // An answer is one category's decision, not yet recorded.

@@ -33,7 +33,7 @@ func readOpenAPI(d *Document) (out []Endpoint) {
 				secured = secured && len(object(one)) > 0 // {} means: or none at all
 			}
 			out = append(out, Endpoint{Place: d.place("/paths/" + escape(way) + "/" + method), Document: d.ID,
-				Method: strings.ToUpper(method), Path: way, ID: textAt(operation, "operationId"), Secured: secured})
+				Method: strings.ToUpper(method), Path: way, ID: textAt(operation, "operationId"), Action: textAt(operation, "x-leviathan-action"), Secured: secured})
 		}
 	}
 	return out

@@ -75,9 +75,9 @@ func TestTheExamplesDocument(t *testing.T) {
 	}
 	binary := facts.Binary{Version: "1.0.0", Routes: []facts.Route{{Method: "GET", Path: "/health", Summary: "a status word"}},
 		Commands: map[string]facts.Command{"example run": {Flags: map[string]string{"config": "string"}, Runs: true}}}
-	f := read(t, archive, facts.Options{Binary: binary})
+	f := read(t, archive, facts.Options{Binary: binary, Code: []string{"."}})
 	golden(t, "testdata/example.json", document(t, f))
-	if again := read(t, archive, facts.Options{Binary: binary}); !bytes.Equal(document(t, again), document(t, f)) {
+	if again := read(t, archive, facts.Options{Binary: binary, Code: []string{"."}}); !bytes.Equal(document(t, again), document(t, f)) {
 		t.Error("the same tree gave two documents")
 	}
 }

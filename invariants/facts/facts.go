@@ -20,6 +20,7 @@ type Facts struct {
 	Scripts     map[string]*Script            `json:"scripts" doc:"shell scripts by file: *.sh, and files with a shell's shebang in hidden folders or without an extension"`
 	Modules     map[string]*Module            `json:"modules" doc:"go.mod files, and others that end in .mod, by file"`
 	Imports     map[string]Import             `json:"imports" doc:"every package outside the standard library that Go files import, with one place of it"`
+	Code        map[string]*GoFile            `json:"code" doc:"Go files of the folders that the settings name under code, not of those below them, by file"`
 	Tools       []Tool                        `json:"tools" doc:"versions of tools that files of their own give: .tool-versions, .go-version, .nvmrc and the like"`
 	Dockerfiles map[string]*Dockerfile        `json:"dockerfiles" doc:"Dockerfile, Dockerfile.*, *.Dockerfile and Containerfile, by file"`
 	Markdown    map[string]*Markdown          `json:"markdown" doc:"Markdown files by file"`

@@ -106,12 +106,13 @@ type Swallowed struct {
 
 // A Module is a go.mod file.
 type Module struct {
-	Path      string    `json:"path" doc:"module path"`
-	Go        Versioned `json:"go" doc:"the go line"`
-	Toolchain Versioned `json:"toolchain" doc:"the toolchain line; its version is empty when there is none"`
-	Requires  []Require `json:"requires" doc:"every requirement"`
-	Replaces  []Replace `json:"replaces" doc:"every replacement"`
-	Tools     []string  `json:"tools" doc:"packages of tool lines"`
+	Path      string            `json:"path" doc:"module path"`
+	Go        Versioned         `json:"go" doc:"the go line"`
+	Toolchain Versioned         `json:"toolchain" doc:"the toolchain line; its version is empty when there is none"`
+	Requires  []Require         `json:"requires" doc:"every requirement"`
+	Replaces  []Replace         `json:"replaces" doc:"every replacement"`
+	Tools     []string          `json:"tools" doc:"packages of tool lines"`
+	Imports   map[string]Import `json:"imports" doc:"every package outside the standard library that its Go files import; those of modules below it are not its own"`
 }
 
 // A Versioned line gives a version.
@@ -170,6 +171,7 @@ type Markdown struct {
 	Anchors  []string    `json:"anchors" doc:"everything that #… may name, sorted"`
 	Links    []Link      `json:"links" doc:"links and images, reference links resolved"`
 	Code     []CodeBlock `json:"code" doc:"fenced code blocks"`
+	Tables   []Table     `json:"tables" doc:"tables, in their order"`
 }
 
 // A Heading is a heading of a Markdown file.
@@ -196,9 +198,10 @@ type Link struct {
 // A CodeBlock is a fenced block of a Markdown file.
 type CodeBlock struct {
 	Place
-	Language string `json:"language" doc:"first word behind the fence, in lower case"`
-	Info     string `json:"info" doc:"all that stands behind the fence"`
-	Text     string `json:"text" doc:"its lines"`
+	Language string         `json:"language" doc:"first word behind the fence, in lower case"`
+	Info     string         `json:"info" doc:"all that stands behind the fence"`
+	Text     string         `json:"text" doc:"its lines"`
+	Commands []ShellCommand `json:"commands" doc:"of a block of sh, bash or shell all of its commands, of a block of console those behind a $ prompt"`
 }
 
 // An Endpoint is one operation of an OpenAPI document.
@@ -208,5 +211,6 @@ type Endpoint struct {
 	Method   string `json:"method" doc:"in capitals"`
 	Path     string `json:"path" doc:"with {names}"`
 	ID       string `json:"id" doc:"operationId, or empty"`
+	Action   string `json:"action" doc:"its x-leviathan-action, or empty"`
 	Secured  bool   `json:"secured" doc:"it, or else the document, has a security requirement that is not empty"`
 }

@@ -35,7 +35,7 @@ func parseModule(file string, data []byte) (*Module, []Problem) {
 		}
 		return Place{file, line.Start.Line, line.Start.LineRune}
 	}
-	out := &Module{Go: Versioned{Place: Place{file, 1, 1}}, Toolchain: Versioned{Place: Place{file, 1, 1}}}
+	out := &Module{Imports: map[string]Import{}, Go: Versioned{Place: Place{file, 1, 1}}, Toolchain: Versioned{Place: Place{file, 1, 1}}}
 	if f.Module != nil {
 		out.Path = f.Module.Mod.Path
 	}
@@ -64,17 +64,15 @@ type goImport struct {
 }
 
 // parseImports reads the imports of a Go file, without the standard library's:
-// their first element has no dot.
+// their first element has no dot. A file that no build has imports nothing.
 func parseImports(file string, data []byte) ([]goImport, []Problem) {
 	set := token.NewFileSet()
-	f, err := parser.ParseFile(set, file, data, parser.ImportsOnly|parser.SkipObjectResolution)
+	f, err := parser.ParseFile(set, file, data, parser.ImportsOnly|parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
-		at, message := Place{file, 1, 1}, err.Error()
-		var many scanner.ErrorList
-		if errors.As(err, &many) && len(many) > 0 {
-			at.Line, at.Column, message = max(1, many[0].Pos.Line), max(1, many[0].Pos.Column), many[0].Msg
-		}
-		return nil, []Problem{{at, "go_syntax", message}}
+		return nil, []Problem{goProblem(file, err)}
+	}
+	if ignored(f) {
+		return nil, nil
 	}
 	var out []goImport
 	for _, spec := range f.Imports {
@@ -86,6 +84,16 @@ func parseImports(file string, data []byte) ([]goImport, []Problem) {
 		out = append(out, goImport{name, Import{Place{file, pos.Line, pos.Column}, strings.HasSuffix(file, "_test.go")}})
 	}
 	return out, nil
+}
+
+// goProblem is a syntax error of a Go file.
+func goProblem(file string, err error) Problem {
+	at, message := Place{file, 1, 1}, err.Error()
+	var many scanner.ErrorList
+	if errors.As(err, &many) && len(many) > 0 {
+		at.Line, at.Column, message = max(1, many[0].Pos.Line), max(1, many[0].Pos.Column), many[0].Msg
+	}
+	return Problem{at, "go_syntax", message}
 }
 
 // parseTools reads a file that gives versions of tools.

@@ -41,7 +41,7 @@ type pendingLink struct {
 // parseMarkdown reads a Markdown file as GitHub shows it: headings and their
 // anchors, links, images and code blocks. What stands in code is neither.
 func parseMarkdown(file, text string) *Markdown {
-	p := &mdParser{file: file, out: &Markdown{Headings: []Heading{}, Links: []Link{}, Code: []CodeBlock{}}, references: map[string]string{}, slugs: map[string]int{}}
+	p := &mdParser{file: file, out: &Markdown{Headings: []Heading{}, Links: []Link{}, Code: []CodeBlock{}, Tables: []Table{}}, references: map[string]string{}, slugs: map[string]int{}}
 	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
 	p.lines(blankComments(lines))
 	p.resolve()
@@ -107,6 +107,9 @@ func (p *mdParser) lines(lines []string) {
 			i++
 			continue
 		}
+		if i == 0 || !strings.Contains(lines[i-1], "|") { // a row of a table begins none
+			p.table(lines, i)
+		}
 		p.inline(line, i+1)
 	}
 }
@@ -133,6 +136,7 @@ func (p *mdParser) fence(lines []string, i int, m []string) int {
 		text = append(text, lines[i][cut:])
 	}
 	block.Text = strings.Join(text, "\n")
+	block.Commands = blockCommands(p.file, block.Language, text, block.Line, indent)
 	p.out.Code = append(p.out.Code, block)
 	return min(i, len(lines)-1)
 }

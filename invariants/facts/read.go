@@ -45,6 +45,7 @@ func Read(ctx context.Context, dir string, opts Options) (_ *Facts, err error) {
 	for _, p := range parsed {
 		p.merge(t.facts, sources)
 	}
+	relateCode(t.facts, parsed)
 	t.relate(ctx, sources)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("read the repository: %w", err)
@@ -62,7 +63,7 @@ func empty(binary Binary) *Facts {
 	return &Facts{
 		Files: map[string]File{}, Documents: map[string]*Document{}, Kinds: map[string][]string{}, Rendered: map[string]*Overlay{},
 		Workloads: map[string][]Workload{}, RBAC: map[string]map[string][]Grant{}, Workflows: map[string]*Workflow{},
-		Scripts: map[string]*Script{}, Modules: map[string]*Module{}, Imports: map[string]Import{},
+		Scripts: map[string]*Script{}, Code: map[string]*GoFile{}, Modules: map[string]*Module{}, Imports: map[string]Import{},
 		Dockerfiles: map[string]*Dockerfile{}, Markdown: map[string]*Markdown{}, Binary: binary,
 	}
 }
@@ -76,6 +77,7 @@ type parsed struct {
 	markdown *Markdown
 	module   *Module
 	imports  []goImport
+	code     *goCode
 	docker   *Dockerfile
 	script   *Script
 	tools    []Tool
@@ -117,6 +119,9 @@ func (t *tree) parse(job task) *parsed {
 		out.module, out.problems = parseModule(job.path, data)
 	case kindGo:
 		out.imports, out.problems = parseImports(job.path, data)
+		if t.inCode(job.path) && len(out.problems) == 0 {
+			out.code, out.problems = parseCode(job.path, data)
+		}
 	case kindDockerfile:
 		out.docker, out.problems = parseDockerfile(job.path, string(data))
 	case kindScript:

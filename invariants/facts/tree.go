@@ -24,6 +24,8 @@ type Options struct {
 	// Exclude lists folders that are left out besides the default ones: a name
 	// without a slash at any depth, anything else from the root.
 	Exclude []string
+	// Code lists folders whose Go files are read whole.
+	Code []string
 	// Topology is the topology file; empty means deploy/topology.yaml.
 	Topology string
 	// Binary is what the calling program can do.
