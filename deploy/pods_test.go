@@ -82,18 +82,37 @@ func TestPodsMayDoNothingThatTheyNeedNot(t *testing.T) {
 				check(!q.IsZero(), "asks for no "+string(r))
 			}
 			check(!k.Resources.Limits.Memory().IsZero(), "has no limit of memory")
-			mounts := map[string]bool{}
+			mounts, volumes := map[string]bool{}, map[string]bool{}
 			for _, m := range k.VolumeMounts {
 				mounts[m.Name] = true
 				check(m.SubPath == "" && m.SubPathExpr == "", "mounts a part of "+m.Name+", which is never updated")
 			}
 			for _, v := range s.Volumes {
-				check(mounts[v.Name], "does not use its volume "+v.Name)
+				check(mounts[v.Name] && !volumes[v.Name], "does not use its volume "+v.Name+", or has it twice")
+				check(sources(v) == 1, "has a volume "+v.Name+" that is not of one kind")
+				volumes[v.Name] = true
 				check(v.HostPath == nil, "mounts a folder of the node")
 				check(v.EmptyDir == nil || !v.EmptyDir.SizeLimit.IsZero(), "has no limit for "+v.Name)
 			}
+			check(len(volumes) == len(k.VolumeMounts), "mounts what is no volume")
+			names := map[string]bool{}
+			for _, e := range k.Env {
+				check(!names[e.Name] && (e.Value == "") == (e.ValueFrom != nil), "has "+e.Name+" not exactly once")
+				names[e.Name] = true
+			}
 		}
 	})
+}
+
+// sources is of how many kinds a volume is; with none it would be an emptyDir
+// without a limit.
+func sources(v corev1.Volume) (n int) {
+	for _, is := range []bool{v.EmptyDir != nil, v.ConfigMap != nil, v.Secret != nil, v.Projected != nil, v.PersistentVolumeClaim != nil, v.HostPath != nil} {
+		if is {
+			n++
+		}
+	}
+	return n
 }
 
 // Promise S12: the config is mounted read-only, whole, where --config looks for
@@ -152,6 +171,10 @@ func TestFilesOfFlagsAreInAVolume(t *testing.T) {
 		}
 		d := named[*appsv1.Deployment](t, c, "leviathan-control-plane")
 		claim := named[*corev1.PersistentVolumeClaim](t, c, "leviathan-state")
+		mode := map[string]corev1.PersistentVolumeAccessMode{"kind": corev1.ReadWriteOnce, "eks": corev1.ReadWriteOncePod}[overlayOf(c)]
+		if !slices.Equal(claim.Spec.AccessModes, []corev1.PersistentVolumeAccessMode{mode}) {
+			t.Errorf("the claim may be used as %v", claim.Spec.AccessModes)
+		}
 		if claim.Spec.Resources.Requests.Storage().IsZero() || !slices.ContainsFunc(d.Spec.Template.Spec.Volumes, func(v corev1.Volume) bool {
 			return v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == claim.Name && !v.PersistentVolumeClaim.ReadOnly
 		}) {
@@ -208,34 +231,6 @@ func configOf(t *testing.T, c *cluster) *autonomy.Config {
 		t.Fatalf("the loader says of %s: %v", configKey, diagnostics)
 	}
 	return config
-}
-
-func TestProbesAskOpenRoutesOfTheContainersPort(t *testing.T) {
-	type asked struct{ startup, live, ready string }
-	want := map[string]asked{
-		"Deployment/leviathan-control-plane": {"/health", "/health", "/health/ready"},
-		"Deployment/leviathan-spider":        {"", "/health", "/health"},
-		"CronJob/leviathan-dev-scheduler":    {},
-	}
-	each(t, func(t *testing.T, c *cluster) {
-		for _, p := range pods(t, c) {
-			of := func(probe *corev1.Probe) string {
-				if probe == nil {
-					return ""
-				}
-				if probe.HTTPGet == nil || !slices.ContainsFunc(p.container().Ports, func(port corev1.ContainerPort) bool {
-					return port.Name == probe.HTTPGet.Port.StrVal
-				}) {
-					return fmt.Sprintf("no port of the container: %+v", probe.ProbeHandler)
-				}
-				return probe.HTTPGet.Path
-			}
-			k := p.container()
-			if got := (asked{of(k.StartupProbe), of(k.LivenessProbe), of(k.ReadinessProbe)}); got != want[p.owner] {
-				t.Errorf("%s: probes %+v, want %+v", p.owner, got, want[p.owner])
-			}
-		}
-	})
 }
 
 func TestServicesFindTheirPodsAndPorts(t *testing.T) {

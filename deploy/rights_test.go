@@ -72,20 +72,29 @@ func TestRightsAreTheLeast(t *testing.T) {
 		}
 		used := map[string]bool{}
 		for _, b := range of[*rbacv1.RoleBinding](c) {
-			used["Role/"+b.RoleRef.Name] = true
-			if b.RoleRef.Kind != "Role" {
-				t.Errorf("%s binds a %s", b.Name, b.RoleRef.Kind)
+			if b.RoleRef.Kind != "Role" || b.RoleRef.APIGroup != rbacv1.GroupName {
+				t.Errorf("%s binds a %s of %q", b.Name, b.RoleRef.Kind, b.RoleRef.APIGroup)
 				continue
 			}
+			used["Role/"+b.RoleRef.Name] = true
 			give(b.Subjects, expand("", named[*rbacv1.Role](t, c, b.RoleRef.Name).Rules))
 		}
 		for _, b := range of[*rbacv1.ClusterRoleBinding](c) {
+			if b.RoleRef.Kind != "ClusterRole" || b.RoleRef.APIGroup != rbacv1.GroupName {
+				t.Errorf("%s binds a %s of %q", b.Name, b.RoleRef.Kind, b.RoleRef.APIGroup)
+				continue
+			}
 			used["ClusterRole/"+b.RoleRef.Name] = true
 			give(b.Subjects, expand("cluster: ", named[*rbacv1.ClusterRole](t, c, b.RoleRef.Name).Rules))
 		}
 		for _, r := range of[*rbacv1.Role](c) {
 			if !used["Role/"+r.Name] {
 				t.Errorf("nobody has the Role %s", r.Name)
+			}
+		}
+		for _, r := range of[*rbacv1.ClusterRole](c) {
+			if !used["ClusterRole/"+r.Name] {
+				t.Errorf("nobody has the ClusterRole %s", r.Name)
 			}
 		}
 		for name, want := range rights {
@@ -196,28 +205,6 @@ func TestTheNamespaceIsRestrictedAndBounded(t *testing.T) {
 		limits := named[*corev1.LimitRange](t, c, "leviathan").Spec.Limits
 		if len(limits) != 1 || limits[0].Default.Memory().IsZero() || limits[0].DefaultRequest.Memory().IsZero() || limits[0].DefaultRequest.Cpu().IsZero() {
 			t.Error("a container that says nothing would be refused by the quota")
-		}
-	})
-}
-
-// Labels say whose a thing is, the same everywhere.
-func TestLabels(t *testing.T) {
-	each(t, func(t *testing.T, c *cluster) {
-		check := func(what string, o map[string]string) {
-			for name, want := range map[string]string{"app.kubernetes.io/name": "leviathan", "app.kubernetes.io/part-of": "leviathan", "app.kubernetes.io/managed-by": "kustomize"} {
-				if o[name] != want {
-					t.Errorf("%s: the label %s is %q, want %q", what, name, o[name], want)
-				}
-			}
-		}
-		for _, o := range c.objects {
-			check(identity(o), o.GetLabels())
-		}
-		for _, p := range pods(t, c) {
-			check(p.owner, p.template.Labels)
-			if component := p.template.Labels["app.kubernetes.io/component"]; component != topology(t).component(p.template.Labels) {
-				t.Errorf("%s is the component %q", p.owner, component)
-			}
 		}
 	})
 }
