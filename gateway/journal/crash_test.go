@@ -21,7 +21,11 @@ const childDir = "LEVIATHAN_JOURNAL_TEST_DIR"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
-		if err := commitForEver(dir); err != nil {
+		forEver := commitForEver
+		if kind := os.Getenv(childWork); kind != "" {
+			forEver = func(dir string) error { return work(kind, dir) }
+		}
+		if err := forEver(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
