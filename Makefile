@@ -66,15 +66,17 @@ images: ## write the container images to bin/images, with no daemon and no netwo
 	$(STATIC) -o $(IMAGES)/leviathan ./cmd/leviathan
 	$(IMAGES_BUILD) -binary '$(CURDIR)/$(IMAGES)/leviathan' -out '$(CURDIR)/$(IMAGES)'
 
-images-check: images ## build the images once more, in another folder, and see the same digests
+images-check: ## build the images twice, in folders of different names, and see the same digests
 	cd deploy/images && $(GO) vet ./... && $(GO) test ./...
-	rm -rf $(IMAGES)-again && mkdir -p $(IMAGES)-again/tree
-	git ls-files -z | tar --null -T - -cf - | tar -xf - -C $(IMAGES)-again/tree
-	cd $(IMAGES)-again/tree && $(STATIC) -o '$(CURDIR)/$(IMAGES)-again/leviathan' ./cmd/leviathan
-	rm -rf $(IMAGES)-again/tree
-	$(IMAGES_BUILD) -binary '$(CURDIR)/$(IMAGES)-again/leviathan' -out '$(CURDIR)/$(IMAGES)-again'
-	diff -r $(IMAGES) $(IMAGES)-again
-	rm -rf $(IMAGES)-again
+	rm -rf $(IMAGES)-check && mkdir -p $(IMAGES)-check/one $(IMAGES)-check/the/other
+	git ls-files -z --cached --others --exclude-standard --deduplicate | tar --null --ignore-failed-read -T - -cf - | tar -xf - -C $(IMAGES)-check/one
+	cp -a $(IMAGES)-check/one/. $(IMAGES)-check/the/other
+	for tree in one the/other; do \
+	  out='$(CURDIR)/$(IMAGES)-check'/$$(basename $$tree)-images && mkdir -p $$out && \
+	  (cd $(IMAGES)-check/$$tree && $(STATIC) -o $$out/leviathan ./cmd/leviathan) && \
+	  ($(IMAGES_BUILD) -binary $$out/leviathan -out $$out) || exit 1; done
+	diff -r $(IMAGES)-check/one-images $(IMAGES)-check/other-images
+	rm -rf $(IMAGES)-check
 
 images-push: images ## send the images to REGISTRY, and say their digests
 	$(IMAGES_TOOL) push -in '$(CURDIR)/$(IMAGES)' -registry '$(REGISTRY)'

@@ -1,13 +1,17 @@
 package deploy_test
 
 import (
+	"maps"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
 )
 
 // flags are the values of each flag of a command line, in order.
@@ -145,5 +149,22 @@ func TestS03TheSchedulersCronJob(t *testing.T) {
 		check(slices.Equal(args["--launcher"], []string{"kubernetes"}), "workers are no Jobs")
 		_, once := args["--once"]
 		check(once, "it never ends")
+	})
+}
+
+// The sample has the keys of release 0.4's, and no other: a config of that
+// release is one of this, and a reader sees every limit.
+func TestTheSampleHasTheKeysOfTheReleaseBefore(t *testing.T) {
+	want := []string{"allowed_path_prefixes", "attempt_timeout_seconds", "autonomy_enabled", "circuit_breaker_failures", "control_plane_url",
+		"max_attempts_per_task", "max_open_prs", "max_running_attempts", "schedule_cron", "target_branch", "target_id", "target_repo_url",
+		"worker_image", "worker_namespace", "workspace_dir"}
+	each(t, func(t *testing.T, c *cluster) {
+		var sample map[string]any
+		if err := yaml.UnmarshalStrict([]byte(named[*corev1.ConfigMap](t, c, configName).Data[configKey]), &sample); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(sample))); diff != "" {
+			t.Error(diff)
+		}
 	})
 }
