@@ -50,6 +50,7 @@ const (
 	EventPullIntended       = "pr.intended"
 	EventPullVoided         = "pr.voided"
 	EventPullCreated        = "pr.created"
+	EventPullObserved       = "pr.observed"
 	EventPullMerged         = "pr.merged"
 	EventPullClosed         = "pr.closed"
 	EventArtifactCreated    = "artifact.created"
@@ -67,6 +68,7 @@ const (
 	EventTokenCreated       = "token.created"
 	EventTokenRevoked       = "token.revoked"
 	EventForgeObserved      = "forge.observed"
+	EventForgeProbed        = "forge.probed"
 	EventConfigObserved     = "config.observed"
 	EventClockAccepted      = "clock.accepted"
 	EventGatewayStarted     = "gateway.started"
@@ -81,10 +83,10 @@ func EventTypes() []string {
 		EventAttemptCreated, EventAttemptStarted, EventAttemptPushed, EventAttemptSucceeded, EventAttemptFailed,
 		EventAttemptCancelled, EventAttemptExpired, EventAttemptInvalidated, EventAttemptEvidence, EventLeaseRenewed,
 		EventPushIntended, EventPushVoided, EventPushRefused,
-		EventPullIntended, EventPullVoided, EventPullCreated, EventPullMerged, EventPullClosed,
+		EventPullIntended, EventPullVoided, EventPullCreated, EventPullObserved, EventPullMerged, EventPullClosed,
 		EventArtifactCreated, EventRetryScheduled, EventJobSubmitted, EventCycleCompleted,
 		EventAutonomyHalted, EventAutonomyResumed, EventCircuitOpened, EventCircuitHalfOpened, EventCircuitClosed,
 		EventBundleActivated, EventBundleRejected, EventViolationDetected, EventTokenCreated, EventTokenRevoked,
-		EventForgeObserved, EventConfigObserved, EventClockAccepted, EventGatewayStarted, EventRefusedEvicted,
+		EventForgeObserved, EventForgeProbed, EventConfigObserved, EventClockAccepted, EventGatewayStarted, EventRefusedEvicted,
 	}
 }

@@ -18,6 +18,12 @@ type AttemptItem struct {
 	Invalidated   bool         `json:"invalidated,omitempty"`
 	PRURL         *string      `json:"pr_url"`
 	PRNumber      *int         `json:"pr_number"`
+	// The rest is what the forge showed last of the pull request. Review,
+	// conflicts and edits are known of one on GitHub alone: see PullRequestItem.
+	PRState     PullRequestState `json:"pr_state,omitempty"`
+	PRReview    string           `json:"pr_review,omitempty"`
+	PRConflicts bool             `json:"pr_conflicts,omitempty"`
+	PREdited    bool             `json:"pr_edited,omitempty"`
 	// External marks what an ingested event claimed.
 	External bool `json:"external,omitempty"`
 }
@@ -46,6 +52,22 @@ type AttemptDetail struct {
 	Artifacts []Artifact `json:"artifacts"`
 }
 
+// A PullRequestItem is a pull request as the forge showed it last.
+type PullRequestItem struct {
+	Number    int              `json:"pr_number"` // 0: not seen yet
+	URL       string           `json:"pr_url"`
+	AttemptID AttemptID        `json:"attempt_id"`
+	TaskID    TaskID           `json:"task_id"`
+	State     PullRequestState `json:"state"`
+	// Review is none, commented, approved or changes_requested; empty where
+	// the forge has no reviews.
+	Review string `json:"review,omitempty"`
+	// Conflicts says that its branch no longer goes with its base.
+	Conflicts bool `json:"conflicts,omitempty"`
+	// Edited says that a human changed it: the gateway never touches it again.
+	Edited bool `json:"edited,omitempty"`
+}
+
 // A TaskItem is a task in a list, with what keeps it from running.
 type TaskItem struct {
 	TaskID         TaskID   `json:"task_id"`
@@ -57,6 +79,8 @@ type TaskItem struct {
 	Digest         string   `json:"digest"`
 	Attempts       int      `json:"attempts"`
 	Line           int      `json:"line"`
+	// PullRequest is the task's open one.
+	PullRequest *PullRequestItem `json:"pull_request,omitempty"`
 }
 
 // A TaskList is a page of a target's tasks.

@@ -47,7 +47,43 @@ type TargetStatus struct {
 	RunningAttempts int            `json:"running_attempts"`
 	Limits          map[string]int `json:"limits"`
 	Facts           []FactStatus   `json:"facts"`
-	NextCycleAt     Time           `json:"next_cycle_at"`
+	// Warnings are what the policy sees and does not deny, with their codes.
+	Warnings []Reason `json:"warnings,omitempty"`
+	// PullRequests are the open ones.
+	PullRequests []PullRequestItem `json:"pull_requests,omitempty"`
+	// Probe is how safe the repository's settings are; nil where they were not
+	// seen, and for a repository without such settings.
+	Probe       *ForgeProbe `json:"probe,omitempty"`
+	NextCycleAt Time        `json:"next_cycle_at"`
+}
+
+// A ForgeProbe is how safe the settings of a repository on GitHub are for
+// agents. Each answer is yes, no or unknown: unknown is neither.
+type ForgeProbe struct {
+	// Credential is app, for a token of a GitHub App, or token, for a personal
+	// one.
+	Credential string `json:"credential"`
+	// Protected says whether the target branch has any protection, and
+	// ReviewRequired whether nobody merges into it without an approval.
+	Protected      string `json:"protected"`
+	ReviewRequired string `json:"review_required"`
+	// CanMerge and Administers say what the gateway's credential could do,
+	// although nothing in the gateway does.
+	CanMerge    string `json:"can_merge"`
+	Administers string `json:"administers"`
+	// Extra are permissions and scopes that the credential does not need.
+	Extra []string `json:"extra"`
+	// Exposed are the workflows that would run an agent's branch with secrets,
+	// or a token that can write, before anybody has looked at it.
+	Exposed []ExposedWorkflow `json:"exposed"`
+}
+
+// An ExposedWorkflow is a workflow of the target branch that would run an
+// agent's code: its file, the event that starts it, and what it can reach.
+type ExposedWorkflow struct {
+	File  string `json:"file"`
+	Event string `json:"event"`
+	Why   string `json:"why"`
 }
 
 // A CircuitStatus is a breaker as status shows it.

@@ -79,6 +79,11 @@ type PullRequest struct {
 	// TextDigest is that of the receipt, by which a human's edit is seen. No
 	// policy is told.
 	TextDigest string `json:"-"`
+	// Review, Conflicts and Edited are what the forge showed last of an open
+	// one. Edited says that a human took it over: it is never touched again.
+	Review    string `json:"review,omitempty"`
+	Conflicts bool   `json:"conflicts,omitempty"`
+	Edited    bool   `json:"edited,omitempty"`
 }
 
 // selectAttempt reads every column of an attempt with its pull request, if it
@@ -88,7 +93,8 @@ const selectAttempt = `SELECT
 	a.created_us, a.start_deadline_us, a.deadline_us, a.push_attempts, a.intent, a.pushed_commit, a.pushed_tree,
 	a.evidence, a.probe, a.snapshot, a.seq, a.timeout_seconds, a.lease_seconds, a.lease_us, a.started_us, a.ended_us,
 	a.failure_type, a.error_summary, a.invalidated, a.progress, a.decision_id, a.start_decision_id,
-	p.number, p.url, p.branch, p.commit_sha, p.title, p.state, p.how, p.intended_us, p.created_us, p.ended_us, p.decision_id, p.text_digest
+	p.number, p.url, p.branch, p.commit_sha, p.title, p.state, p.how, p.intended_us, p.created_us, p.ended_us, p.decision_id, p.text_digest,
+	p.review, p.conflicts, p.edited
 	FROM attempt a LEFT JOIN pull_request p ON p.attempt = a.attempt AND p.state <> 'void' `
 
 // scanAttempt reads a row of selectAttempt.
@@ -126,12 +132,13 @@ func scanAttempt(r row) (*Attempt, error) {
 }
 
 // scanPull reads number, url, branch, commit_sha, title, state, how,
-// intended_us, created_us, ended_us, decision_id and text_digest.
+// intended_us, created_us, ended_us, decision_id, text_digest, review,
+// conflicts and edited.
 func scanPull(r row, id gateway.AttemptID, task gateway.TaskID, target gateway.TargetID) *PullRequest {
 	return &PullRequest{
 		AttemptID: id, TaskID: task, Target: target, Number: r.int(0), URL: r.str(1), Branch: r.str(2),
 		Commit: gateway.OID(r.str(3)), Title: r.str(4), State: gateway.PullRequestState(r.str(5)), How: r.str(6),
 		IntendedAt: r.time(7), CreatedAt: r.time(8), EndedAt: r.time(9), DecisionID: gateway.DecisionID(r.str(10)),
-		TextDigest: r.str(11),
+		TextDigest: r.str(11), Review: r.str(12), Conflicts: r.bool(13), Edited: r.bool(14),
 	}
 }

@@ -76,6 +76,8 @@ func (f *folder) apply(c *columns, p json.RawMessage) error {
 		return with(p, c, f.pullVoided)
 	case gateway.EventPullCreated:
 		return with(p, c, f.pullCreated)
+	case gateway.EventPullObserved:
+		return with(p, c, f.pullObserved)
 	case gateway.EventPullMerged:
 		return with(p, c, f.pullMerged)
 	case gateway.EventPullClosed:
@@ -102,6 +104,8 @@ func (f *folder) apply(c *columns, p json.RawMessage) error {
 		return with(p, c, f.tokenRevoked)
 	case gateway.EventForgeObserved:
 		return with(p, c, f.forgeObserved)
+	case gateway.EventForgeProbed:
+		return with(p, c, f.forgeProbed)
 	case gateway.EventConfigObserved:
 		return with(p, c, f.configObserved)
 	case gateway.EventBundleActivated, gateway.EventClockAccepted:

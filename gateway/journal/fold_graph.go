@@ -87,7 +87,11 @@ func (f *folder) attemptNode(c *columns) error {
 		p["commit_sha"] = a.PushedCommit
 	}
 	if a.PullRequest != nil && a.PullRequest.Number > 0 {
-		p["pr_number"], p["pr_url"] = a.PullRequest.Number, a.PullRequest.URL
+		pull := a.PullRequest
+		p["pr_number"], p["pr_url"], p["pr_state"] = pull.Number, pull.URL, pull.State
+		if pull.Review != "" {
+			p["pr_review"], p["pr_conflicts"], p["pr_edited"] = pull.Review, pull.Conflicts, pull.Edited
+		}
 	}
 	text, err := Canonical(p)
 	if err != nil {

@@ -123,7 +123,7 @@ func (f *folder) pullIntended(c *columns, p *PullIntended) error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, 'intended', 1, ?, ?)
 		ON CONFLICT (attempt) DO UPDATE SET number = excluded.number, branch = excluded.branch, commit_sha = excluded.commit_sha,
 		title = excluded.title, state = 'intended', open = 1, how = '', intended_us = excluded.intended_us, ended_us = 0,
-		decision_id = excluded.decision_id, text_digest = ''`,
+		decision_id = excluded.decision_id, text_digest = '', review = '', conflicts = 0, edited = 0`,
 		c.Attempt, c.Target, c.Task, p.PRNumber, p.BranchName, p.CommitSHA, p.Title, c.At, p.DecisionID)
 	if err != nil {
 		return err
@@ -173,6 +173,19 @@ func (f *folder) pullCreated(c *columns, p *PullCreated) error {
 		return err
 	}
 	if err := f.recountTarget(c.Target); err != nil {
+		return err
+	}
+	return f.pullChanged(c)
+}
+
+// pullObserved keeps what was seen last, and for good that a human took the
+// pull request over.
+func (f *folder) pullObserved(c *columns, p *PullObserved) error {
+	if _, err := f.pullBecomes(c, gateway.PullRequestOpen); err != nil {
+		return err
+	}
+	err := f.db.exec(`UPDATE pull_request SET review = ?, conflicts = ?, edited = max(edited, ?) WHERE attempt = ?`, p.Review, p.Conflicts, p.Edited, c.Attempt)
+	if err != nil {
 		return err
 	}
 	return f.pullChanged(c)

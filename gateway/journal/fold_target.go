@@ -197,5 +197,8 @@ func (f *folder) forgeObserved(c *columns, p *ForgeObserved) error {
 	return f.db.exec(`UPDATE target SET unlisted = ?, unlisted_us = ? WHERE target = ?`, string(text), at, c.Target)
 }
 
+// forgeProbed moves the facts: who decided on the old settings decides again.
+func (f *folder) forgeProbed(c *columns, _ *ForgeProbed) error { return f.target(c) }
+
 // configObserved moves the facts: who decided on the old config decides again.
 func (f *folder) configObserved(c *columns, _ *ConfigObserved) error { return f.target(c) }

@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -354,5 +355,52 @@ func TestTextDigestsOfPullRequests(t *testing.T) {
 		if err != nil || strings.Contains(string(text), "sha256:0") {
 			t.Errorf("a policy is told of the text: %s %v", text, err)
 		}
+	}
+}
+
+// What the forge showed last is kept, and for good that a human took a pull
+// request over; a rebuild comes to the same.
+func TestWhatWasSeenOfAPullRequestIsKept(t *testing.T) {
+	dir, c := t.TempDir(), newClock()
+	j := open(t, dir, c)
+	s := about("demo", "t1", attempt(1))
+	saw := func(review string, conflicts, edited bool) journal.PullObserved {
+		return journal.PullObserved{Subject: s, PRNumber: 7, Review: review, Conflicts: conflicts, Edited: edited}
+	}
+	appendAll(t, j, registered("demo"), created(s, 1, "sha256:d1"))
+	err := j.Commit(t.Context(), func(tx *journal.Tx) error {
+		_, err := tx.Append(journal.NewEvent("test", saw("none", false, false)))
+		return err
+	})
+	if !errors.Is(err, gateway.ErrConflict) {
+		t.Errorf("an attempt without a pull request was seen to have one: %v", err)
+	}
+	appendAll(t, j, toProposed(s, 7)...)
+	facts := state(t, j, "demo").FactsSeq
+	appendAll(t, j, saw("changes_requested", true, true), saw("approved", false, false))
+	for _, what := range []string{"folded", "rebuilt"} {
+		st := state(t, j, "demo")
+		if pr := st.PullRequests[0]; pr.Review != "approved" || pr.Conflicts || !pr.Edited || st.FactsSeq == facts {
+			t.Errorf("%s: pull request %+v, facts at %d", what, pr, st.FactsSeq)
+		}
+		list, err := j.Attempts(t.Context(), journal.AttemptFilter{Target: "demo"})
+		if err != nil || len(list.Attempts) != 1 {
+			t.Fatalf("%s: attempts %+v, %v", what, list, err)
+		}
+		if a := list.Attempts[0]; a.PRState != gateway.PullRequestOpen || a.PRReview != "approved" || a.PRConflicts || !a.PREdited {
+			t.Errorf("%s: listed as %+v", what, a)
+		}
+		detail, err := j.AttemptDetail(t.Context(), s.AttemptID)
+		if err != nil || detail.Node.Properties["pr_review"] != "approved" || detail.Node.Properties["pr_edited"] != true {
+			t.Errorf("%s: shown as %+v, %v", what, detail.Node, err)
+		}
+		if err := j.Rebuild(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := state(t, j, "demo").FactsSeq
+	appendAll(t, j, journal.ForgeProbed{Subject: journal.Subject{TargetID: "demo"}, Source: "forge", Probe: &gateway.ForgeProbe{Credential: "app"}})
+	if after := state(t, j, "demo").FactsSeq; after == before {
+		t.Error("who decided on other settings does not decide again")
 	}
 }

@@ -181,7 +181,7 @@ func (s *State) loadRest(db *conn) error {
 }
 
 const selectPull = `SELECT attempt, task, target, number, url, branch, commit_sha, title, state, how, intended_us, created_us,
-	ended_us, decision_id, text_digest FROM pull_request `
+	ended_us, decision_id, text_digest, review, conflicts, edited FROM pull_request `
 
 // count derives the sums: a slot is held by the attempt until its pull request
 // is intended, and by the pull request from then on.

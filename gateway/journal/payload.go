@@ -152,6 +152,17 @@ type ForgeObserved struct {
 	Unlisted   []UnlistedPull `json:"unlisted"`
 }
 
+// ForgeProbed says how safe the settings of the target's repository were seen
+// to be, or why that could not be found out. One that says what the one before
+// said is not appended.
+type ForgeProbed struct {
+	Subject
+	ObservedAt gateway.Time        `json:"observed_at"`
+	Source     string              `json:"source"`
+	Problem    string              `json:"problem,omitempty"`
+	Probe      *gateway.ForgeProbe `json:"probe"` // null with a Problem
+}
+
 // ConfigObserved says that the target's config file changed.
 type ConfigObserved struct {
 	Subject

@@ -116,6 +116,17 @@ type PullCreated struct {
 	TextDigest string      `json:"text_digest,omitempty"`
 }
 
+// PullObserved says what was seen of an open pull request, whenever it is
+// another than before. Once Edited, it stays so.
+type PullObserved struct {
+	Subject
+	PRNumber   int          `json:"pr_number"`
+	Review     string       `json:"review"`
+	Conflicts  bool         `json:"conflicts"`
+	Edited     bool         `json:"edited"`
+	ObservedAt gateway.Time `json:"observed_at"`
+}
+
 // PullMerged says that a human's merge was seen. How says by what: the forge's
 // word, ancestry, trailer or patch id.
 type PullMerged struct {

@@ -18,6 +18,7 @@ func (AutonomyResumed) EventType() string    { return gateway.EventAutonomyResum
 func (TokenCreated) EventType() string       { return gateway.EventTokenCreated }
 func (TokenRevoked) EventType() string       { return gateway.EventTokenRevoked }
 func (ForgeObserved) EventType() string      { return gateway.EventForgeObserved }
+func (ForgeProbed) EventType() string        { return gateway.EventForgeProbed }
 func (ConfigObserved) EventType() string     { return gateway.EventConfigObserved }
 func (BundleActivated) EventType() string    { return gateway.EventBundleActivated }
 func (BundleRejected) EventType() string     { return gateway.EventBundleRejected }
@@ -37,6 +38,7 @@ func (AttemptPushed) EventType() string      { return gateway.EventAttemptPushed
 func (PullIntended) EventType() string       { return gateway.EventPullIntended }
 func (PullVoided) EventType() string         { return gateway.EventPullVoided }
 func (PullCreated) EventType() string        { return gateway.EventPullCreated }
+func (PullObserved) EventType() string       { return gateway.EventPullObserved }
 func (PullMerged) EventType() string         { return gateway.EventPullMerged }
 func (PullClosed) EventType() string         { return gateway.EventPullClosed }
 func (AttemptInvalidated) EventType() string { return gateway.EventAttemptInvalidated }

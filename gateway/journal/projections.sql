@@ -109,7 +109,10 @@ CREATE TABLE pull_request (
 	created_us  INTEGER NOT NULL DEFAULT 0,
 	ended_us    INTEGER NOT NULL DEFAULT 0,
 	decision_id TEXT NOT NULL,
-	text_digest TEXT NOT NULL DEFAULT ''
+	text_digest TEXT NOT NULL DEFAULT '',
+	review      TEXT NOT NULL DEFAULT '',
+	conflicts   INTEGER NOT NULL DEFAULT 0,
+	edited      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX pull_request_target ON pull_request (target, intended_us, attempt);
 CREATE UNIQUE INDEX pull_request_number ON pull_request (target, number) WHERE number <> 0 AND state IN ('open', 'merged', 'closed');

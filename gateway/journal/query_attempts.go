@@ -20,7 +20,8 @@ type AttemptFilter struct {
 const StateLive = "live"
 
 const selectItem = `SELECT n.seq, n.state, n.external, n.properties, n.created_us, n.target, a.attempt, a.task, a.number,
-	a.started_us, a.ended_us, a.failure_type, a.error_summary, a.invalidated, p.number, p.url, n.updated_us
+	a.started_us, a.ended_us, a.failure_type, a.error_summary, a.invalidated, p.number, p.url, n.updated_us,
+	p.state, p.review, p.conflicts, p.edited
 	FROM node n LEFT JOIN attempt a ON n.external = 0 AND a.attempt = substr(n.id, 9)
 	LEFT JOIN pull_request p ON p.attempt = a.attempt AND p.state <> 'void' AND p.number > 0 `
 
@@ -84,6 +85,7 @@ func scanItem(r row) (gateway.AttemptItem, error) {
 	if r[14] != nil {
 		number, url := r.int(14), r.str(15)
 		item.PRNumber, item.PRURL = &number, &url
+		item.PRState, item.PRReview, item.PRConflicts, item.PREdited = gateway.PullRequestState(r.str(17)), r.str(18), r.bool(19), r.bool(20)
 	}
 	if !r.bool(2) {
 		return item, nil

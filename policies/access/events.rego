@@ -13,13 +13,13 @@ gateway_events := {
 	"attempt.cancelled", "attempt.expired", "attempt.invalidated", "attempt.evidence",
 	"lease.renewed",
 	"push.intended", "push.voided", "push.refused",
-	"pr.intended", "pr.voided", "pr.created", "pr.merged", "pr.closed",
+	"pr.intended", "pr.voided", "pr.created", "pr.observed", "pr.merged", "pr.closed",
 	"artifact.created", "retry.scheduled", "job.submitted", "cycle.completed",
 	"autonomy.halted", "autonomy.resumed",
 	"circuit.opened", "circuit.half_opened", "circuit.closed",
 	"bundle.activated", "bundle.rejected", "violation.detected",
 	"token.created", "token.revoked",
-	"forge.observed", "config.observed", "clock.accepted", "gateway.started", "refused.evicted",
+	"forge.observed", "forge.probed", "config.observed", "clock.accepted", "gateway.started", "refused.evicted",
 }
 
 # What a role may append of these all the same. Ingest and operator may append
