@@ -7,6 +7,10 @@ import data.leviathan.reason
 # How far the clock may be behind the journal's last record.
 _clock_tolerance_seconds := 2
 
+# How old may be what was seen of the repository's settings, which are looked at
+# every hour.
+_probe_max_age_seconds := 7200
+
 # How old the open pull requests may be when one more is opened.
 _forge_now_seconds := 30
 
@@ -71,6 +75,24 @@ deny.forge contains r if {
 }
 
 # METADATA
+# title: The repository's settings are not known
+# description: |
+#   The forge did not say how safe the settings of the repository are: who may
+#   merge, what the credential may do, which workflows run. That is not "safe".
+#   A repository on disk has no such settings.
+# custom:
+#   code: unknown.probe
+#   message: "how safe the repository's settings are is not known: {reason}"
+#   remedy: "See the status of the target's facts; it is looked at again within minutes, and running attempts go on meanwhile."
+deny.probe contains r if {
+	_has_probe
+	not input.forge.probe.known == true
+	r := reason.of(rego.metadata.chain(), {"reason": _why("probe")})
+}
+
+_has_probe if object.get(input, ["forge", "probe"], null) != null
+
+# METADATA
 # title: A fact is stale
 # description: A fact was seen too long ago to act on.
 # custom:
@@ -88,6 +110,8 @@ _facts.backlog := _backlog_fact
 
 _facts.forge := input.forge
 
+_facts.probe := input.forge.probe
+
 # Without values of the config, its own rules deny.
 _age_limits.backlog := object.get(input, ["config", "values", "limits", "fact_max_age_seconds"], null) if {
 	needs.backlog
@@ -101,6 +125,11 @@ _age_limits.forge := object.get(input, ["config", "values", "limits", "fact_max_
 
 _age_limits.forge := _forge_now_seconds if needs.forge_now
 
+_age_limits.probe := _probe_max_age_seconds if {
+	needs.probe
+	_has_probe
+}
+
 _fresh(age, limit) if {
 	is_number(age)
 	is_number(limit)
@@ -111,7 +140,9 @@ _why("backlog") := reason.told(object.get(_backlog_fact, "reason", ""))
 
 _why("backlog") := "the question does not have it" if not _backlog_fact
 
-_why(part) := reason.told(object.get(input, [part, "reason"], "")) if part != "backlog"
+_why("probe") := reason.told(object.get(input, ["forge", "probe", "reason"], ""))
+
+_why(part) := reason.told(object.get(input, [part, "reason"], "")) if not part in {"backlog", "probe"}
 
 # METADATA
 # title: The lease is not known

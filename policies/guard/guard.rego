@@ -22,7 +22,7 @@ needs := _needs[input.action] if not _plain_fetch
 default needs := set()
 
 _needs := {
-	"cycle.plan": {"config", "halt", "clock", "backlog", "target_policy", "forge", "age"},
+	"cycle.plan": {"config", "halt", "clock", "backlog", "target_policy", "forge", "probe", "age"},
 	"attempt.start": {"config", "halt", "clock", "task"},
 	"agent.run": {"config", "halt", "clock", "task"},
 	"attempt.heartbeat": {"config", "grace", "halt", "clock", "lease", "task"},

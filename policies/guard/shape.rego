@@ -106,6 +106,7 @@ _fact_fields := {
 	"task": {["task_now", "known"], ["task_now", "present"]},
 	"backlog": {["backlog"], ["mirror"], ["config", "values", "limits", "fact_max_age_seconds"]},
 	"forge": {["forge"]},
+	"probe": set(),
 	"age": set(),
 	"forge_now": set(),
 	"target_policy": {["target_policy"]},

@@ -34,7 +34,7 @@ decision := {
 
 # _against are all the reasons of all packages; a package that the action does
 # not concern has none.
-_against := (((access.deny | guard.reasons) | (limits.deny | delivery.deny)) | (scope.reasons | delivery.problems)) | (activation.deny | custom.deny)
+_against := (((access.deny | guard.reasons) | (limits.deny | delivery.deny)) | ((scope.reasons | delivery.problems) | delivery.settings)) | (activation.deny | custom.deny)
 
 # allow needs both: the word of the action's own package, and no reason against.
 default allow := false
@@ -55,7 +55,12 @@ _granted if access.allow
 
 default _obligations := {}
 
-_obligations := schedule.obligations if input.action == "cycle.plan"
+_obligations := object.union(schedule.obligations, _warned) if input.action == "cycle.plan"
+
+default _warned := {}
+
+# What is seen and does not deny is said with every plan.
+_warned := {"warnings": [r | some r in delivery.warnings]} if count(delivery.warnings) > 0
 
 # What follows from an allowed action is not said of a denied one.
 _obligations := delivery.obligations if {

@@ -12,6 +12,7 @@ _of_work := {
 		"/backlog/invalid/*": "an entry that cannot be read is shown, never reserved",
 		"/state/tasks/*": "a record that lacks a field keeps its task from running; a task without one was never tried",
 		"/forge/unlisted/*": "each counts, whatever it is",
+		"/forge/probe": "none means that the repository has no forge with settings; the tests of delivery and guard take away what is in one",
 		"/config/values/agents/*": "a task whose agent is missing is skipped; agent.run reads the agent",
 		"/config/values/allowed_path_prefixes/*": _narrows,
 		"/config/values/verify": "without it, tasks that ask for a verification are skipped",
@@ -34,6 +35,7 @@ _of_work := {
 		"/config/values/sandbox/connect_ports": "null means none",
 	},
 	"change.push": {
+		"/forge": "as shipped, no push depends on the repository's settings",
 		"/push/pack_digest": _shown,
 		"/push/commit/committer": _shown,
 		"/changes/*/old_id": _shown,
