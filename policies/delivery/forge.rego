@@ -31,20 +31,43 @@ _seen := input.forge.probe if {
 }
 
 # METADATA
-# title: The gateway's credential can administer the repository
+# title: The gateway's credential has administration
 # description: |
 #   Whoever has the credential could lift the protection of the target branch,
 #   and with it every review. No code of the gateway does. As shipped this
 #   denies new work.
 # custom:
 #   code: delivery.forge_administers
-#   message: "the gateway's credential can administer the repository, or that is not known: {answer}"
-#   remedy: "Give the gateway a GitHub App without administration, or a token whose owner has no more than write."
+#   message: "the gateway's credential has the permission administration: {answer}"
+#   remedy: "Take administration away from the GitHub App, and accept that for its installation."
 weaknesses contains r if {
-	_seen
-	not _seen.administers == "no"
+	_administers
+	not _personal
 	r := reason.of(rego.metadata.chain(), {"answer": object.get(_seen, "administers", "unknown")})
 }
+
+# METADATA
+# title: The personal token's owner administers the repository
+# description: |
+#   A personal token can do all that its owner can, and its owner could lift
+#   the protection of the target branch. That of one's own repository always
+#   can. As shipped this is a warning.
+# custom:
+#   code: delivery.owner_administers
+#   message: "the owner of the gateway's personal token can administer the repository: {answer}"
+#   remedy: "Use a GitHub App without administration, or the token of an account that has no more than write."
+weaknesses contains r if {
+	_administers
+	_personal
+	r := reason.of(rego.metadata.chain(), {"answer": object.get(_seen, "administers", "unknown")})
+}
+
+_administers if {
+	_seen
+	not _seen.administers == "no"
+}
+
+_personal if _seen.credential == "token"
 
 # METADATA
 # title: The target branch can be merged into without a review

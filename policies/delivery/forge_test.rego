@@ -49,6 +49,14 @@ test_a_credential_that_administers_denies_new_work_as_shipped if {
 	_allowed(_on_forge(fixture.push, object.union(_safe, {"administers": "yes"})))
 }
 
+test_a_personal_token_whose_owner_administers_is_a_warning_as_shipped if {
+	question := _on_forge(fixture.plan, object.union(_safe, {"administers": "yes", "credential": "token"}))
+	_warned(question) == {"delivery.owner_administers", "delivery.personal_token"}
+	_refused(question) == set()
+	_allowed(question)
+	"the owner of the gateway's personal token can administer the repository: yes" in {r.message | some r in delivery.weaknesses with input as question}
+}
+
 test_the_other_weaknesses_are_warnings_as_shipped if {
 	every field, values in {
 		"review_required": {"delivery.unprotected_branch": ["no", "unknown", true]},
@@ -94,7 +102,7 @@ test_a_weakness_says_what_was_seen if {
 		"the gateway's credential has permissions that it does not need: workflows: write, admin:org",
 		"workflow ci.yml, on push, would run an agent's branch before review: it uses secrets",
 		"a merge into the target branch needs an approving review: no",
-		"the gateway's credential can administer the repository, or that is not known: yes",
+		"the gateway's credential has the permission administration: yes",
 	}
 }
 
