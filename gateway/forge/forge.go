@@ -52,8 +52,9 @@ type PullRequest struct {
 	// TextDigest is of title and body as shown: keep it with the receipt, and
 	// hand it in as Known.TextDigest.
 	TextDigest string
-	// Edited says that title or body are not as they were at the receipt: a
-	// human has taken the pull request over, and it is not to be touched again.
+	// Edited says that title or body are not as they were at the receipt, or
+	// that an open one is at another commit: a human has taken the pull request
+	// over, and it is not to be touched again.
 	Edited bool
 	// Conflicts says that the branch no longer goes with its base. False may
 	// also mean that GitHub has not worked it out yet.

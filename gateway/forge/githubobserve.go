@@ -73,7 +73,7 @@ func (g *GitHub) observe(ctx context.Context, k Known) (PullRequest, error) {
 	if k.Attempt != "" && pr.Attempt != k.Attempt {
 		return PullRequest{}, gateway.Errorf(gateway.Unknown, "pull request %d of %s has the branch %s, not that of attempt %s: is it the same repository?", k.Number, g, pr.Branch, k.Attempt)
 	}
-	pr.Edited = k.TextDigest != "" && k.TextDigest != pr.TextDigest
+	pr.Edited = k.TextDigest != "" && k.TextDigest != pr.TextDigest || pr.State == gateway.PullRequestOpen && k.Head.Valid() && k.Head != pr.Head
 	if pr.State == gateway.PullRequestOpen {
 		if pr.Review, err = g.review(ctx, k.Number); err != nil {
 			return PullRequest{}, err

@@ -50,12 +50,14 @@ func (r *ProbeResult) warn(format string, args ...any) {
 
 // Probe looks at the settings of the repository and its target branch. It
 // changes nothing. An error means that the repository could not be looked at,
-// and says why; what the credential may not see is unknown in the result.
+// and says why; what the credential may not see is unknown in the result. Like
+// an observation it spends at most its share of the budget.
 func (g *GitHub) Probe(ctx context.Context, branch string) (ProbeResult, error) {
 	r := ProbeResult{Credential: "token", Warnings: g.Warnings()}
 	if !branchName(branch) {
 		return r, gateway.Errorf(gateway.Invalid, "%q is no branch name", branch)
 	}
+	ctx = context.WithValue(ctx, shareKey{}, g.opts.Budget.share(g.opts.SharePercent, g.opts.Now()))
 	if err := g.askBudget(ctx); err != nil {
 		return r, err
 	}

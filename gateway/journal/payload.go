@@ -153,8 +153,8 @@ type ForgeObserved struct {
 }
 
 // ForgeProbed says how safe the settings of the target's repository were seen
-// to be, or why that could not be found out. One that says what the one before
-// said is not appended.
+// to be, or why that could not be found out. A gateway appends one at its first
+// look and whenever it sees another.
 type ForgeProbed struct {
 	Subject
 	ObservedAt gateway.Time        `json:"observed_at"`

@@ -119,7 +119,7 @@ func (s *Server) pendingNotes(ctx context.Context, t *target, g *forge.GitHub) (
 	}
 	pending, open := []pendingNote{}, map[gateway.AttemptID]bool{}
 	for _, pr := range state.PullRequests {
-		if pr.State != gateway.PullRequestOpen || pr.Number <= 0 {
+		if pr.State != gateway.PullRequestOpen || pr.Number <= 0 || pr.Edited {
 			continue
 		}
 		open[pr.AttemptID] = true

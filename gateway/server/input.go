@@ -59,6 +59,17 @@ type forgePart struct {
 	Reason     string                 `json:"reason"`
 	AgeSeconds float64                `json:"age_seconds"`
 	Unlisted   []journal.UnlistedPull `json:"unlisted"`
+	// Probe is of a repository on GitHub alone.
+	Probe *probePart `json:"probe,omitempty"`
+}
+
+// A probePart has what was seen last of the repository's settings; where they
+// never were, it is not known.
+type probePart struct {
+	Known      bool    `json:"known"`
+	Reason     string  `json:"reason"`
+	AgeSeconds float64 `json:"age_seconds"`
+	*gateway.ForgeProbe
 }
 
 type taskNowPart struct {
@@ -144,7 +155,8 @@ func (s *Server) targetParts(b *builder, q *question, at gateway.Time, state *jo
 	seen := t.facts()
 	b.shareMade(t.configPart(cfg, now))
 	b.add("mirror", mirrorPart{Known: seen.mirrorErr == "" && !seen.mirrorAt.IsZero(), Reason: seen.mirrorErr, AgeSeconds: age(now, seen.mirrorAt)})
-	b.add("forge", forgePart{Known: seen.forgeErr == "" && !seen.forgeAt.IsZero(), Reason: seen.forgeErr, AgeSeconds: age(now, seen.forgeAt), Unlisted: seen.unlisted})
+	b.add("forge", forgePart{Known: seen.forgeErr == "" && !seen.forgeAt.IsZero(), Reason: seen.forgeErr, AgeSeconds: age(now, seen.forgeAt), Unlisted: seen.unlisted,
+		Probe: t.around.probed.Load().part(now)})
 	switch q.action {
 	case gateway.ActionCyclePlan:
 		b.share(seen.backlogPart)

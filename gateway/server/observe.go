@@ -82,6 +82,7 @@ func (s *Server) look(ctx context.Context, t *target) {
 		s.log.Warn("observing the forge", "target", t.id, "error", err)
 	} else {
 		next.forgeAt, next.forgeErr = s.now(), ""
+		s.probeFirst(ctx, t, fg, cfg.Config.TargetBranch)
 	}
 	t.seen.Store(&next)
 	s.lookAround(t, fg, cfg.Config)
@@ -220,16 +221,30 @@ func (s *Server) lookAtForge(ctx context.Context, t *target, fg forge.Forge, cfg
 	return nil
 }
 
-// recordForge journals merges and closes, each once, and a changed list of
-// pull requests that the journal does not know.
+// recordForge journals merges and closes, each once, what is new of the open
+// ones, and a changed list of pull requests that the journal does not know.
 func (s *Server) recordForge(ctx context.Context, t *target, seen forge.Observation, unlisted []journal.UnlistedPull, changed bool) error {
-	ended := slices.DeleteFunc(slices.Clone(seen.Known), func(pr forge.PullRequest) bool { return pr.State == gateway.PullRequestOpen })
-	if len(ended) == 0 && !changed {
+	state, err := s.journal.State(t.id)
+	if err != nil {
+		return err
+	}
+	before := map[gateway.AttemptID]*journal.PullRequest{}
+	for _, pr := range state.PullRequests {
+		before[pr.AttemptID] = pr
+	}
+	news := slices.DeleteFunc(slices.Clone(seen.Known), func(pr forge.PullRequest) bool {
+		return pr.State == gateway.PullRequestOpen && (before[pr.Attempt] == nil || !looksOther(before[pr.Attempt], pr))
+	})
+	if len(news) == 0 && !changed {
 		return nil
 	}
 	return s.journal.Commit(ctx, func(tx *journal.Tx) error {
-		for _, pr := range ended {
-			if err := s.recordEnded(tx, t, pr); err != nil {
+		for _, pr := range news {
+			record := s.recordEnded
+			if pr.State == gateway.PullRequestOpen {
+				record = s.recordSeen
+			}
+			if err := record(tx, t, pr); err != nil {
 				return err
 			}
 		}
@@ -238,6 +253,22 @@ func (s *Server) recordForge(ctx context.Context, t *target, seen forge.Observat
 		}
 		return event(tx, self.id, journal.ForgeObserved{Subject: journal.Subject{TargetID: t.id}, ObservedAt: gateway.At(s.now()), Source: "forge", Unlisted: unlisted})
 	})
+}
+
+// looksOther reports whether an open pull request is not as it was seen last.
+// Once it was taken over by a human it stays so.
+func looksOther(last *journal.PullRequest, pr forge.PullRequest) bool {
+	return last.State == gateway.PullRequestOpen && (last.Review != string(pr.Review) || last.Conflicts != pr.Conflicts || !last.Edited && pr.Edited)
+}
+
+// recordSeen journals what an open pull request looks like.
+func (s *Server) recordSeen(tx *journal.Tx, _ *target, pr forge.PullRequest) error {
+	a, ok, err := tx.Attempt(pr.Attempt)
+	if err != nil || !ok || a.PullRequest == nil || !looksOther(a.PullRequest, pr) {
+		return err // seen by an earlier observation
+	}
+	return event(tx, self.id, journal.PullObserved{Subject: subject(a), PRNumber: pr.Number, Review: string(pr.Review), Conflicts: pr.Conflicts,
+		Edited: pr.Edited || a.PullRequest.Edited, ObservedAt: gateway.At(s.now())})
 }
 
 func (s *Server) recordEnded(tx *journal.Tx, t *target, pr forge.PullRequest) error {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -98,6 +99,13 @@ func (s *Server) targetStatus(ctx context.Context, cfg autonomy.State) (gateway.
 	one.Facts = append(one.Facts, fact("config", cfg.File, now, cfg.ObservedAt, cfg.Reason, cfg.Valid),
 		fact("mirror", string(seen.head), now, seen.mirrorAt, seen.mirrorErr, seen.mirrorErr == ""),
 		fact("forge", "pull requests", now, seen.forgeAt, seen.forgeErr, seen.forgeErr == ""))
+	if p := t.around.probed.Load(); p != nil {
+		one.Facts = append(one.Facts, fact("probe", "settings of the repository", now, p.at, p.problem, p.seen != nil))
+		one.Probe = p.seen
+	}
+	for _, pr := range state.PullRequests {
+		one.PullRequests = append(one.PullRequests, pullItem(pr))
+	}
 	return one, s.effective(ctx, &one, cfg, state)
 }
 
@@ -116,6 +124,15 @@ func (s *Server) effective(ctx context.Context, one *gateway.TargetStatus, cfg a
 		return err
 	}
 	one.Effective, one.Reasons = d.Allow, d.Reasons
+	members, err := d.result.Members()
+	if err != nil {
+		return fmt.Errorf("the obligations of a plan: %w", err)
+	}
+	if said, ok := members["warnings"]; ok {
+		if err := json.Unmarshal(said, &one.Warnings); err != nil {
+			return fmt.Errorf("the policy's warnings: %w", err)
+		}
+	}
 	return nil
 }
 

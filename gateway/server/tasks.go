@@ -80,6 +80,12 @@ func item(task gateway.Task, history *journal.TaskState, plan planObligations, d
 		history = &journal.TaskState{}
 	}
 	it.Attempts = history.Attempts
+	for _, pr := range d.state.PullRequests {
+		if history.OpenPR != 0 && pr.TaskID == task.ID {
+			shown := pullItem(pr)
+			it.PullRequest = &shown
+		}
+	}
 	live := d.state.Attempts[history.Live]
 	switch {
 	case history.Completed || task.Status == "completed":
@@ -102,4 +108,10 @@ func item(task gateway.Task, history *journal.TaskState, plan planObligations, d
 		it.Reasons = append(slices.Clone(d.Reasons), it.Reasons...)
 	}
 	return it
+}
+
+// pullItem is a pull request as it was seen last.
+func pullItem(pr *journal.PullRequest) gateway.PullRequestItem {
+	return gateway.PullRequestItem{Number: pr.Number, URL: pr.URL, AttemptID: pr.AttemptID, TaskID: pr.TaskID, State: pr.State,
+		Review: pr.Review, Conflicts: pr.Conflicts, Edited: pr.Edited}
 }
