@@ -181,8 +181,8 @@ func (j *Journal) storeCheckpoint(t *tree) error {
 // checkpointNow stores a checkpoint of what is committed, if there is anything
 // new, outside any transaction. The writer calls it.
 func (j *Journal) checkpointNow() {
-	if j.dead != nil || j.covered >= j.head.seq {
-		return
+	if j.dead != nil || j.covered >= j.head.seq || j.fenced() != nil {
+		return // what may not be written is said to whoever asks for it
 	}
 	if err := j.storeCheckpoint(&j.head.tree); err != nil {
 		j.cfg.Logger.Error("store checkpoint", "error", err)

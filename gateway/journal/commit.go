@@ -106,7 +106,11 @@ func (j *Journal) write() {
 			taking = append(taking, r)
 		case r := <-j.alone:
 			if r.state.CompareAndSwap(waiting, taken) {
-				r.err = r.work()
+				if err := j.fenced(); err != nil {
+					r.err = notRecorded(err)
+				} else {
+					r.err = r.work()
+				}
 				close(r.done)
 			}
 			continue
@@ -188,6 +192,9 @@ func (j *Journal) transact(run []*request) error {
 		}
 	}
 	if err := b.finish(); err != nil {
+		return j.undo(err)
+	}
+	if err := j.fenced(); err != nil {
 		return j.undo(err)
 	}
 	if err := j.w.exec("COMMIT"); err != nil {

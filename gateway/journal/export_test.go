@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"testing"
 
 	"leviathan/gateway"
 )
@@ -88,4 +89,35 @@ func (j *Journal) Explain(ctx context.Context, p Plan) (steps []string, err erro
 		})
 	})
 	return steps, err
+}
+
+// A Database is a connection beside the journal's own, which no lock keeps out.
+type Database struct{ db *conn }
+
+// OpenUnlocked opens the database as another process would on a file system
+// that does not lock.
+func OpenUnlocked(t testing.TB, path string) Database {
+	t.Helper()
+	db, err := dial(path, "", "busy_timeout=5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return Database{db}
+}
+
+// Exec runs a statement.
+func (d Database) Exec(sql string) error { return d.db.exec(sql) }
+
+// Count is the number that a query answers.
+func (d Database) Count(sql string) (int, error) {
+	r, _, err := d.db.one(context.Background(), sql)
+	if err != nil {
+		return 0, err
+	}
+	return r.int(0), nil
 }

@@ -39,6 +39,9 @@ type Config struct {
 	// CheckpointInterval is after how long one is stored when there are new
 	// records; default 60 s.
 	CheckpointInterval time.Duration
+	// Fence is for a journal that several processes could open; the zero Fence
+	// leaves it to the lock on the folder.
+	Fence Fence
 
 	pragmas []string // for tests
 }
@@ -84,6 +87,7 @@ type Journal struct {
 	head    head
 	buffers struct{ body, leaf, blob []byte }
 	covered int64 // records under the last stored checkpoint
+	epoch   int64 // this writer's; 0 on a journal that never had one
 	dead    error // set when memory and disk may differ: nothing is written any more
 
 	requests chan *request
@@ -157,6 +161,9 @@ func (j *Journal) openDatabase(ctx context.Context) (err error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return fmt.Errorf("open journal: %w", err)
 	}
+	if err := j.admit(ctx); err != nil {
+		return err
+	}
 	stale, err := migrate(ctx, j.w)
 	if err != nil {
 		return err
@@ -165,6 +172,9 @@ func (j *Journal) openDatabase(ctx context.Context) (err error) {
 		return err
 	}
 	if err := checkTail(ctx, j.w, &j.head, j.check); err != nil {
+		return err
+	}
+	if err := j.takeEpoch(ctx); err != nil {
 		return err
 	}
 	if stale {

@@ -100,6 +100,9 @@ func (p *pruner) remove(ctx context.Context, j *Journal) (n int, err error) {
 			return 0, errors.Join(err, j.w.exec("ROLLBACK"))
 		}
 	}
+	if err := j.fenced(); err != nil {
+		return 0, errors.Join(err, j.w.exec("ROLLBACK"))
+	}
 	if err := j.w.exec("COMMIT"); err != nil {
 		return 0, errors.Join(err, j.w.exec("ROLLBACK"))
 	}
