@@ -16,7 +16,7 @@ func (o operator) events() *cobra.Command {
 	cmd := o.eventsList("events")
 	cmd.Aliases = []string{"event"}
 	cmd.Short = "What happened, in the journal's order"
-	cmd.AddCommand(o.eventsList("list"), o.eventsTail())
+	cmd.AddCommand(o.eventsList("list"), o.eventsTail(), o.eventsExport(), o.eventsVerify(), o.eventsImport())
 	return cmd
 }
 
