@@ -14,7 +14,9 @@ type Status struct {
 	Warnings        []string `json:"warnings"`
 	// KillSwitch says whether off is known to mean off.
 	KillSwitch KillSwitchStatus `json:"kill_switch"`
-	Targets    []TargetStatus   `json:"targets"`
+	// Writer is nil for a gateway outside of a cluster.
+	Writer  *WriterStatus  `json:"writer,omitempty"`
+	Targets []TargetStatus `json:"targets"`
 }
 
 // A KillSwitchStatus is the newest proof that a switched-off target is denied
@@ -103,4 +105,16 @@ type FactStatus struct {
 	AgeSeconds int    `json:"age_seconds"`
 	Known      bool   `json:"known"`
 	Problem    string `json:"problem,omitempty"`
+}
+
+// A WriterStatus is the Lease by which a gateway in a cluster is the one that
+// writes. HeldForSeconds is how long it may still write without a renewal; at 0
+// it writes nothing any more, and ends.
+type WriterStatus struct {
+	Lease          string  `json:"lease"`
+	Holder         string  `json:"holder"`
+	Epoch          int64   `json:"epoch"`
+	RenewedAt      Time    `json:"renewed_at"`
+	HeldForSeconds float64 `json:"held_for_seconds"`
+	Problem        string  `json:"problem,omitempty"`
 }
