@@ -29,8 +29,12 @@ func TestLabels(t *testing.T) {
 			if !ok {
 				t.Errorf("%s is of the component %q", what, name)
 			}
-			if got := o["app"]; got != whose.App && (app || got != "") {
-				t.Errorf("%s: the label app is %q, want %q", what, got, whose.App)
+			want := ""
+			if app {
+				want = whose.App
+			}
+			if got := o["app"]; got != want {
+				t.Errorf("%s: the label app is %q, want %q", what, got, want)
 			}
 		}
 		for _, o := range c.objects {

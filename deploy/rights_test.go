@@ -197,9 +197,14 @@ func TestTheNamespaceIsRestrictedAndBounded(t *testing.T) {
 			}
 		}
 		quota := named[*corev1.ResourceQuota](t, c, "leviathan").Spec.Hard
-		for _, name := range []corev1.ResourceName{"pods", "count/jobs.batch", "count/secrets", "requests.cpu", "requests.memory", "limits.memory"} {
+		for _, name := range []corev1.ResourceName{"pods", "count/jobs.batch", "count/secrets", "requests.cpu", "requests.memory", "limits.memory", "persistentvolumeclaims"} {
 			if q := quota[name]; q.IsZero() {
 				t.Errorf("no bound of %s", name)
+			}
+		}
+		for _, name := range []corev1.ResourceName{"services.loadbalancers", "services.nodeports"} {
+			if q, ok := quota[name]; !ok || !q.IsZero() {
+				t.Errorf("%s: something of the namespace may be reached from outside", name)
 			}
 		}
 		limits := named[*corev1.LimitRange](t, c, "leviathan").Spec.Limits
