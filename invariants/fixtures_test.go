@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +45,10 @@ import (
 const atLeastBroken = 3
 
 var fixtureTime = time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)
+
+// placeholder is one of a message that got no value; a route has names in
+// braces, too, each behind a slash.
+var placeholder = regexp.MustCompile(`(?:^|[^/])\{[a-z_]+\}`)
 
 // A fixture is one archive.
 type fixture struct {
@@ -116,7 +121,7 @@ func TestFixturesGetTheAnswersThatTheyAskFor(t *testing.T) {
 					} else if f.category != "waivers" {
 						t.Errorf("the fixture is broken in another way: %s:%d: %s", v.File, v.Line, v.Message)
 					}
-					if v.Subject == "" || v.Remedy == "" || strings.ContainsAny(v.Message+v.Remedy, "{}") {
+					if v.Subject == "" || v.Remedy == "" || placeholder.MatchString(v.Message+" "+v.Remedy) {
 						t.Errorf("%s: no subject, no remedy or a placeholder without a value: %q %q %q", v.Code, v.Subject, v.Message, v.Remedy)
 					}
 				}

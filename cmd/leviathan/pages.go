@@ -18,8 +18,8 @@ func routesOf(routes []server.RouteInfo, kinds []gateway.Kind) []byte {
 	var b bytes.Buffer
 	b.WriteString("# HTTP routes\n\n" + madeBy)
 	b.WriteString("`Authorization: Bearer TOKEN`; git also sends the token as the password of basic authentication. Every route with an action asks the\n" +
-		"policy about it, with the role of the token: see the rules of `leviathan.access` in [policies.md](policies.md). Bodies and answers are\n" +
-		"JSON; times are RFC 3339 UTC with microseconds; lists page with `limit` and `page_token`.\n\n")
+		"policy about it, with the role of the token: see the rules of `leviathan.access` in [policies.md](policies.md). *any* is the action that the question\n" +
+		"names. Bodies and answers are JSON; times are RFC 3339 UTC with microseconds; lists page with `limit` and `page_token`.\n\n")
 	b.WriteString("| method | path | action | what it does |\n| --- | --- | --- | --- |\n")
 	for _, r := range routes {
 		action := "`" + r.Action + "`"
@@ -27,7 +27,7 @@ func routesOf(routes []server.RouteInfo, kinds []gateway.Kind) []byte {
 		case "":
 			action = "open"
 		case "any":
-			action = "the one that is asked about"
+			action = "any"
 		}
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", r.Method, r.Path, action, r.Summary)
 	}
