@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -81,7 +82,12 @@ type wire struct {
 	tries    []time.Time       // when anything was asked of a gateway that is down
 	lost     map[string]string // attempt: what was observed
 	reported []string
+	details  []string
 	onCycle  func(n int)
+	onList   func(n int)     // called before the attempts are listed
+	lists    int             // how often they were
+	claims   []gateway.Event // what was ingested
+	ingest   int             // the answer to that, if not 200
 }
 
 const idleCycle = `{"outcome":"idle"}`
@@ -127,6 +133,11 @@ func (w *wire) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		if q := r.URL.Query(); q.Get("state") != "live" || q.Get("target") != "demo" {
 			w.t.Errorf("attempts were asked for with %s", r.URL.RawQuery)
 		}
+		if r.URL.Query().Get("page_token") == "" {
+			if w.lists++; w.onList != nil {
+				w.onList(w.lists)
+			}
+		}
 		answer = w.page(r.URL.Query().Get("page_token"))
 	case route == "POST /v1/targets/demo/cycle":
 		w.cycles = append(w.cycles, time.Now())
@@ -143,6 +154,15 @@ func (w *wire) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 			{"target":"demo","config_state":"` + w.config + `","circuit":{"state":"open","until":` + until + `}}]}`
 	case strings.HasPrefix(route, "POST /v1/attempts/") && strings.HasSuffix(route, "/lost"):
 		status = w.reportLost(r)
+	case route == "POST /v1/events/ingest":
+		var bundle gateway.IngestRequest
+		if err := json.NewDecoder(r.Body).Decode(&bundle); err != nil {
+			w.t.Errorf("a bundle: %v", err)
+		}
+		w.claims = append(w.claims, bundle.Events...)
+		if w.ingest != 0 {
+			answer, status = `{"title":"no","status":`+strconv.Itoa(w.ingest)+`}`, w.ingest
+		}
 	default:
 		w.t.Errorf("no such route: %s", route)
 		status = http.StatusNotFound
@@ -177,6 +197,7 @@ func (w *wire) reportLost(r *http.Request) int {
 	}
 	id := strings.Split(r.URL.Path, "/")[3]
 	w.lost[id] = body.Observed
+	w.details = append(w.details, body.Detail)
 	w.reported = append(w.reported, id)
 	if body.Detail == "" {
 		w.t.Errorf("attempt %s was reported lost without a detail", id)
@@ -207,9 +228,18 @@ func (w *wire) wasLost(id gateway.AttemptID) string {
 
 // reserving is a cycle that lists reservations.
 func reserving(ids ...gateway.AttemptID) string {
+	return worked(ids, func(id gateway.AttemptID) gateway.Reservation {
+		return gateway.Reservation{AttemptID: id, TaskID: "task", Token: "token-of-" + string(id)}
+	})
+}
+
+// reservingWhole is a cycle that lists reservations with all that a Job needs.
+func reservingWhole(ids ...gateway.AttemptID) string { return worked(ids, forJob) }
+
+func worked(ids []gateway.AttemptID, reservation func(gateway.AttemptID) gateway.Reservation) string {
 	result := gateway.CycleResult{Target: "demo", Outcome: gateway.CycleWorked}
 	for _, id := range ids {
-		result.Reserved = append(result.Reserved, gateway.Reservation{AttemptID: id, TaskID: "task", Token: "token-of-" + string(id)})
+		result.Reserved = append(result.Reserved, reservation(id))
 	}
 	data, err := json.Marshal(result)
 	if err != nil {
@@ -246,10 +276,20 @@ func (l *recorder) Launch(_ context.Context, r gateway.Reservation) error {
 	return nil
 }
 
-func (l *recorder) Live() []gateway.AttemptID {
+func (l *recorder) Observe(_ context.Context, attempts []gateway.AttemptID) ([]scheduler.Worker, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.live)
+	var workers []scheduler.Worker
+	for _, id := range l.live {
+		workers = append(workers, scheduler.Worker{Exit: scheduler.Exit{Attempt: id}})
+	}
+	for _, id := range attempts {
+		if !slices.Contains(l.live, id) {
+			workers = append(workers, scheduler.Worker{State: scheduler.WorkerAbsent,
+				Exit: scheduler.Exit{Attempt: id, Observed: "process_gone", Detail: "nobody runs it"}})
+		}
+	}
+	return workers, nil
 }
 
 func (l *recorder) Exits() <-chan scheduler.Exit { return l.exits }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -74,6 +75,22 @@ func (l *Local) Live() []gateway.AttemptID {
 		ids = append(ids, id)
 	}
 	return ids
+}
+
+// Observe tells of the workers that run, and of each attempt given that none
+// of them runs.
+func (l *Local) Observe(_ context.Context, attempts []gateway.AttemptID) ([]Worker, error) {
+	live := l.Live()
+	workers := make([]Worker, 0, len(live))
+	for _, id := range live {
+		workers = append(workers, Worker{Exit: Exit{Attempt: id}})
+	}
+	for _, id := range attempts {
+		if !slices.Contains(live, id) {
+			workers = append(workers, Worker{State: WorkerAbsent, Exit: Exit{Attempt: id, Observed: "process_gone", Detail: "no worker process of this scheduler runs it"}})
+		}
+	}
+	return workers, nil
 }
 
 // Launch starts the worker of a reservation; one that runs already is left.

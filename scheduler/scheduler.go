@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -16,16 +17,46 @@ type Launcher interface {
 	// Launch starts the worker of a reservation, or adopts the one that runs
 	// already. It returns when the worker was started, not when it ended. A
 	// launcher that drains refuses with ErrClosed: nothing became of the
-	// reservation, which stays for whoever asks next.
+	// reservation, which stays for whoever asks next. So it does after an error
+	// that is gateway.ErrUnknown: what could not be asked says nothing about
+	// the attempt. After all others the attempt is reported lost.
 	Launch(ctx context.Context, r gateway.Reservation) error
-	// Live lists the attempts whose workers run now.
-	Live() []gateway.AttemptID
-	// Exits tells of workers that ended, each once.
+	// Observe tells of the worker of each attempt given, one that is absent
+	// too, and of all others of this launcher. What cannot be seen is an
+	// error: unknown is not "none runs".
+	Observe(ctx context.Context, attempts []gateway.AttemptID) ([]Worker, error)
+	// Exits tells of workers that ended, each once. Nil if the launcher tells
+	// of none, and all is observed.
 	Exits() <-chan Exit
+}
+
+// A Dismisser is a launcher whose workers outlive it, so that one may be left
+// whose attempt has ended: that one is dismissed.
+type Dismisser interface {
+	// Dismiss has the worker of an attempt ended. It does not wait for that.
+	Dismiss(ctx context.Context, id gateway.AttemptID) error
 }
 
 // ErrClosed refuses a launch while the launcher drains.
 var ErrClosed = errors.New("the launcher is closing")
+
+// A WorkerState is how a worker is.
+type WorkerState int
+
+// The states of a worker.
+const (
+	WorkerActive WorkerState = iota // it runs, or may yet
+	WorkerStuck                     // it is there and will not run
+	WorkerEnded                     // it is over
+	WorkerAbsent                    // there is none
+)
+
+// A Worker is what was seen of one: what became of it, unless it is active.
+// Of an active one Detail alone may be set.
+type Worker struct {
+	Exit
+	State WorkerState
+}
 
 // An Exit says that a worker is gone, and what was seen of it.
 type Exit struct {
@@ -119,6 +150,7 @@ func (s *Scheduler) Cycle(ctx context.Context) (gateway.CycleResult, error) {
 	if s.OnCycle != nil {
 		s.OnCycle(result)
 	}
+	var unknown []error
 	for _, r := range result.Reserved {
 		if ctx.Err() != nil {
 			return result, ctx.Err()
@@ -126,18 +158,30 @@ func (s *Scheduler) Cycle(ctx context.Context) (gateway.CycleResult, error) {
 		switch err := s.Launcher.Launch(ctx, r); {
 		case errors.Is(err, ErrClosed):
 			return result, err
+		case errors.Is(err, gateway.ErrUnknown):
+			unknown = append(unknown, fmt.Errorf("launching the worker of attempt %s, which stays reserved: %w", r.AttemptID, err))
 		case err != nil:
 			s.Logger.Error("launching a worker", "attempt", r.AttemptID, "error", err)
-			s.lost(ctx, Exit{Attempt: r.AttemptID, Observed: "job_failed", Detail: err.Error()})
+			if s.lost(ctx, Exit{Attempt: r.AttemptID, Observed: "job_failed", Detail: err.Error()}) {
+				s.dismiss(ctx, r.AttemptID, "it was not launched whole")
+			}
 		}
 	}
-	return result, nil
+	return result, errors.Join(unknown...)
 }
 
-// Settle waits until no worker of the launcher runs, and reports those that
-// end meanwhile. It returns early, with ctx's error, when ctx ends.
+// Settle waits until no worker of a launcher that tells of exits runs, and
+// reports those that end meanwhile. It returns early, with ctx's error, when
+// ctx ends.
 func (s *Scheduler) Settle(ctx context.Context) error {
-	for len(s.Launcher.Live()) > 0 {
+	for {
+		switch busy, err := s.busy(ctx); {
+		case err != nil:
+			return err
+		case !busy:
+			s.reap(ctx)
+			return nil
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -145,8 +189,12 @@ func (s *Scheduler) Settle(ctx context.Context) error {
 			s.lost(ctx, e)
 		}
 	}
-	s.reap(ctx)
-	return nil
+}
+
+// busy reports whether any worker of the launcher is active.
+func (s *Scheduler) busy(ctx context.Context) (bool, error) {
+	workers, err := s.Launcher.Observe(ctx, nil)
+	return slices.ContainsFunc(workers, func(w Worker) bool { return w.State == WorkerActive }), err
 }
 
 // reap reports the workers whose end nobody has heard of yet.
@@ -161,21 +209,71 @@ func (s *Scheduler) reap(ctx context.Context) {
 	}
 }
 
-// Reconcile reports the attempts that the journal believes running and that
-// no worker of this launcher runs. Attempts that wait for a worker are left:
-// the next cycle lists them again.
+// Reconcile holds the workers against the journal, both ways. An attempt that
+// the journal believes live and whose worker is not active is reported; one
+// that waits for a worker and has none is left: the next cycle lists it again.
+// A worker whose attempt has ended is dismissed.
+//
+// The journal is read before the workers are looked at, so that an attempt that
+// runs had its worker by then, and again after, so that a worker of which the
+// journal knows nothing live is not merely younger than what was read.
 func (s *Scheduler) Reconcile(ctx context.Context) error {
 	live, err := s.live(ctx)
 	if err != nil {
 		return err
 	}
-	ours := s.Launcher.Live()
+	states, ids := map[gateway.AttemptID]gateway.AttemptState{}, make([]gateway.AttemptID, 0, len(live))
 	for _, a := range live {
-		if a.State != gateway.Reserved && !slices.Contains(ours, a.AttemptID) {
-			s.lost(ctx, Exit{Attempt: a.AttemptID, Observed: "process_gone", Detail: "no worker process of this scheduler runs it"})
+		states[a.AttemptID], ids = a.State, append(ids, a.AttemptID)
+	}
+	workers, err := s.Launcher.Observe(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("observing the workers of target %s: %w", s.Target, err)
+	}
+	var left []Worker
+	for _, w := range workers {
+		state, is := states[w.Attempt]
+		switch {
+		case !is && (w.State == WorkerActive || w.State == WorkerStuck):
+			left = append(left, w)
+		case !is, w.State == WorkerActive, w.State == WorkerAbsent && state == gateway.Reserved:
+		case s.lost(ctx, w.Exit) && w.State == WorkerStuck:
+			s.dismiss(ctx, w.Attempt, w.Detail)
+		}
+	}
+	return s.dismissLeft(ctx, left)
+}
+
+// dismissLeft ends the workers whose attempts the journal still does not have
+// live.
+func (s *Scheduler) dismissLeft(ctx context.Context, left []Worker) error {
+	if _, ok := s.Launcher.(Dismisser); !ok || len(left) == 0 {
+		return nil
+	}
+	live, err := s.live(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range left {
+		if !slices.ContainsFunc(live, func(a gateway.AttemptItem) bool { return a.AttemptID == w.Attempt }) {
+			s.dismiss(ctx, w.Attempt, w.Detail)
 		}
 	}
 	return nil
+}
+
+// dismiss has a worker ended whose attempt has ended, where a launcher can.
+// One that cannot be ended now is found again in the next cycle.
+func (s *Scheduler) dismiss(ctx context.Context, id gateway.AttemptID, seen string) {
+	d, ok := s.Launcher.(Dismisser)
+	if !ok {
+		return
+	}
+	if err := d.Dismiss(ctx, id); err != nil {
+		s.Logger.Warn("ending the worker of an attempt that has ended", "attempt", id, "error", err)
+		return
+	}
+	s.Logger.Info("a worker of an attempt that has ended was told to end", "attempt", id, "seen", seen)
 }
 
 // live lists the target's attempts that have not ended.
@@ -194,13 +292,17 @@ func (s *Scheduler) live(ctx context.Context) ([]gateway.AttemptItem, error) {
 	}
 }
 
-// lost reports a worker that is gone. That its attempt has ended is the usual
-// case and no error.
-func (s *Scheduler) lost(ctx context.Context, e Exit) {
+// lost reports a worker that is gone, and whether its attempt is over now.
+// That it was already is the usual case and no error.
+func (s *Scheduler) lost(ctx context.Context, e Exit) bool {
 	err := s.Client.Lost(ctx, e.Attempt, gateway.LostRequest{Observed: e.Observed, Detail: e.Detail})
-	if err != nil && !errors.Is(err, gateway.ErrConflict) && ctx.Err() == nil {
+	if err == nil || errors.Is(err, gateway.ErrConflict) {
+		return true
+	}
+	if ctx.Err() == nil {
 		s.Logger.Warn("reporting a lost worker", "attempt", e.Attempt, "error", err)
 	}
+	return false
 }
 
 // breakerOpen is the reason of a plan that only time is against.
@@ -218,8 +320,11 @@ func (s *Scheduler) idle(ctx context.Context, result gateway.CycleResult) (idle 
 	} else if next, err = s.nextEligible(ctx, result); err != nil {
 		return false, next, err
 	}
-	if len(result.Reserved) > 0 || len(s.Launcher.Live()) > 0 {
+	if len(result.Reserved) > 0 {
 		return false, next, nil
+	}
+	if busy, err := s.busy(ctx); err != nil || busy {
+		return false, next, err
 	}
 	live, err := s.live(ctx)
 	if err != nil || len(live) > 0 {

@@ -21,62 +21,86 @@ import (
 	"leviathan/worker"
 )
 
+// schedulerOptions are the flags of a scheduler.
+type schedulerOptions struct {
+	target, launcher, workspaces, logLevel string
+	once                                   bool
+	cluster                                clusterOptions
+}
+
 func schedulerCommand() *cobra.Command {
-	var target, launcher, workspaces, logLevel string
-	var once bool
+	var o schedulerOptions
 	cmd := &cobra.Command{
 		Use: "scheduler", GroupID: "run", Args: cobra.NoArgs,
 		Short: "Ask for cycles and launch workers",
 		Long: `Ask the gateway for cycles of one target and launch a worker for each attempt
-that a cycle reserves. With --once it asks for one cycle, waits for the workers
-that it launched, and prints one JSON line that says what the cycle was:
+that a cycle reserves: a local process, or a Kubernetes Job. With --once it asks
+for one cycle, waits for the workers that are its processes (Jobs it leaves
+running), and prints one JSON line that says what the cycle was:
 
   exit 0  worked, idle, or off by switch, halt or breaker
   exit 1  denied for another reason
-  exit 3  unknown, or the gateway cannot be reached`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if launcher != "local" {
-				return fmt.Errorf("--launcher %q: this release launches workers as local processes (local)", launcher)
-			}
-			if target == "" {
-				return errors.New("--target is required")
-			}
-			logger, err := newLogger(logLevel, cmd.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			client, err := newClient(cmd)
-			if err != nil {
-				return err
-			}
-			local, err := newLocal(client.URL(), workspaces, logger)
-			if err != nil {
-				return err
-			}
-			var last gateway.CycleResult
-			s := scheduler.New(scheduler.Config{Client: client, Target: gateway.TargetID(target), Launcher: local, Logger: logger,
-				OnCycle: func(r gateway.CycleResult) { last = r }})
-			defer drainWorkers(s, local, logger)
-			if !once {
-				return finished(cmd.Context(), s.Run(cmd.Context()), nil)
-			}
-			if _, err := s.Cycle(cmd.Context()); err != nil {
-				return finished(cmd.Context(), err, nil)
-			}
-			if err := s.Settle(cmd.Context()); err != nil {
-				return finished(cmd.Context(), err, nil)
-			}
-			return sayCycle(cmd.OutOrStdout(), last)
-		},
+  exit 3  unknown, or the gateway or the Kubernetes API cannot be reached`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runScheduler(cmd, o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&target, "target", "", "id of the target (required)")
-	f.StringVar(&launcher, "launcher", "local", "how workers are run: local")
-	f.StringVar(&workspaces, "workspaces", filepath.Join(os.TempDir(), "leviathan-workspaces"), "folder in which each worker gets one of its own")
-	f.BoolVar(&once, "once", false, "ask for one cycle, wait for its workers, and end")
-	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&o.target, "target", "", "id of the target (required)")
+	f.StringVar(&o.launcher, "launcher", "local", "how workers are run: local or kubernetes")
+	f.StringVar(&o.workspaces, "workspaces", filepath.Join(os.TempDir(), "leviathan-workspaces"), "folder in which each worker gets one of its own (local)")
+	f.BoolVar(&o.once, "once", false, "ask for one cycle, wait for its processes, and end")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	o.cluster.connect(cmd)
+	o.cluster.jobs(cmd)
 	clientFlags(cmd)
+	cmd.AddCommand(jobTemplateCommand())
 	return cmd
+}
+
+// runScheduler runs the cycles of one target, or one of them.
+func runScheduler(cmd *cobra.Command, o schedulerOptions) error {
+	if o.launcher != "local" && o.launcher != "kubernetes" {
+		return fmt.Errorf("--launcher %q: workers are run by local or kubernetes", o.launcher)
+	}
+	if o.target == "" {
+		return errors.New("--target is required")
+	}
+	logger, err := newLogger(o.logLevel, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	client, err := newClient(cmd)
+	if err != nil {
+		return err
+	}
+	var last gateway.CycleResult
+	c := scheduler.Config{Client: client, Target: gateway.TargetID(o.target), Logger: logger, OnCycle: func(r gateway.CycleResult) { last = r }}
+	var s *scheduler.Scheduler
+	if o.launcher == "kubernetes" {
+		if c.Launcher, err = o.cluster.launcher(client, c.Target, logger); err != nil {
+			return err
+		}
+		s = scheduler.New(c)
+	} else {
+		local, err := newLocal(client.URL(), o.workspaces, logger)
+		if err != nil {
+			return err
+		}
+		c.Launcher = local
+		s = scheduler.New(c)
+		defer drainWorkers(s, local, logger)
+	}
+	if !o.once {
+		return finished(cmd.Context(), s.Run(cmd.Context()), nil)
+	}
+	if _, err := s.Cycle(cmd.Context()); err != nil {
+		return finished(cmd.Context(), err, nil)
+	}
+	if o.launcher == "local" {
+		if err := s.Settle(cmd.Context()); err != nil {
+			return finished(cmd.Context(), err, nil)
+		}
+	}
+	return sayCycle(cmd.OutOrStdout(), last)
 }
 
 // newLocal is the launcher of child processes, from this binary.
