@@ -66,7 +66,7 @@ func commands(t *testing.T) map[string]map[string]bool {
 func TestCommandsAndFlagsExist(t *testing.T) {
 	known := commands(t)
 	each(t, func(t *testing.T, c *cluster) {
-		for _, p := range pods(t, c) {
+		for _, p := range append(pods(t, c), worker(t, c)) {
 			k := p.container()
 			if !slices.Equal(k.Command, []string{"leviathan"}) || len(k.Args) == 0 {
 				t.Errorf("%s runs %q", p.owner, k.Command)

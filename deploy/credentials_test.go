@@ -1,6 +1,8 @@
 package deploy_test
 
 import (
+	"path"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,6 +37,11 @@ func TestCredentialsAreHeldAsTheTopologySays(t *testing.T) {
 						continue
 					}
 					got[name+" has a token for "+s.ServiceAccountToken.Audience] = true
+					for _, m := range p.container().VolumeMounts {
+						if arg := flags(p.container().Args)["--token-file"]; m.Name == v.Name && !slices.Equal(arg, []string{path.Join(m.MountPath, s.ServiceAccountToken.Path)}) {
+							t.Errorf("%s: --token-file is %q, its token is at %s", p.owner, arg, path.Join(m.MountPath, s.ServiceAccountToken.Path))
+						}
+					}
 					if e := s.ServiceAccountToken.ExpirationSeconds; e == nil || *e < 600 || *e > 3600 || s.ServiceAccountToken.Path != "token" {
 						t.Errorf("%s: the token is valid for %v seconds", p.owner, e)
 					}

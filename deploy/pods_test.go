@@ -51,7 +51,7 @@ func is(p *bool, want bool) bool { return p != nil && *p == want }
 // The restricted profile asks for some of it; the rest is our own.
 func TestPodsMayDoNothingThatTheyNeedNot(t *testing.T) {
 	each(t, func(t *testing.T, c *cluster) {
-		for _, p := range pods(t, c) {
+		for _, p := range append(pods(t, c), worker(t, c)) {
 			s, k := p.spec(), p.container()
 			check := func(ok bool, what string) {
 				if !ok {
@@ -153,7 +153,7 @@ func TestS12ConfigMountsAreReadOnly(t *testing.T) {
 // one: everything else of a container's files cannot be written.
 func TestFilesOfFlagsAreInAVolume(t *testing.T) {
 	each(t, func(t *testing.T, c *cluster) {
-		for _, p := range pods(t, c) {
+		for _, p := range append(pods(t, c), worker(t, c)) {
 			mounts := []string{}
 			for _, m := range p.container().VolumeMounts {
 				mounts = append(mounts, m.MountPath)

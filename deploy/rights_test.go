@@ -23,7 +23,7 @@ var rights = map[string][]string{
 		"watch /configmaps/leviathan-autonomy-config",
 	},
 	"leviathan-scheduler": {
-		"create /secrets", "update /secrets", "list /pods",
+		"create /secrets", "list /pods",
 		"create batch/jobs", "delete batch/jobs", "get batch/jobs", "list batch/jobs",
 	},
 	"leviathan-spider": {},

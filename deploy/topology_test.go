@@ -72,6 +72,11 @@ func (f *topologyFile) component(pod map[string]string) string {
 	return ""
 }
 
+// urlOf is where others reach a component.
+func (f *topologyFile) urlOf(component string) string {
+	return fmt.Sprintf("http://%s:%d", f.Components[component].Service, f.Components[component].Port)
+}
+
 // in reports whether something is in the cluster.
 func in(c *cluster, component string) bool {
 	return component == "" || slices.Contains(c.components, component)
@@ -306,9 +311,6 @@ func TestTheInternetHasNoPrivateNetwork(t *testing.T) {
 // Each URL that a manifest or the config gives is an edge.
 func TestURLsAreEdgesOfTheTopology(t *testing.T) {
 	f := topology(t)
-	urlOf := func(name string) string {
-		return fmt.Sprintf("http://%s:%d", f.Components[name].Service, f.Components[name].Port)
-	}
 	each(t, func(t *testing.T, c *cluster) {
 		got, want := map[string]string{}, map[string]string{}
 		for _, p := range pods(t, c) {
@@ -328,13 +330,13 @@ func TestURLsAreEdgesOfTheTopology(t *testing.T) {
 		}
 		for _, e := range f.Edges {
 			if e.Flag != "" && in(c, e.Component) {
-				want[e.From+" "+e.Flag] = urlOf(e.To)
+				want[e.From+" "+e.Flag] = f.urlOf(e.To)
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("URLs (-topology +manifests):\n%s", diff)
 		}
-		if config := configOf(t, c); config.ControlPlaneURL != urlOf("control-plane") {
+		if config := configOf(t, c); config.ControlPlaneURL != f.urlOf("control-plane") {
 			t.Errorf("the config's control_plane_url is %s", config.ControlPlaneURL)
 		}
 	})
