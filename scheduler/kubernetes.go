@@ -21,8 +21,8 @@ import (
 // KubernetesConfig is what the launcher of a cluster is made of.
 type KubernetesConfig struct {
 	// Client is the API server; see ConnectKubernetes. Required. In the
-	// namespace it needs jobs create, get, list, delete; secrets create,
-	// update; pods list.
+	// namespace it needs jobs create, get, list, delete; secrets create; pods
+	// list.
 	Client kubernetes.Interface
 	// Namespace is the only one in which Jobs are made, seen and deleted: a
 	// reservation for another one is refused, so that no autonomy config
@@ -108,10 +108,10 @@ func (k *Kubernetes) Launch(ctx context.Context, r gateway.Reservation) error {
 	}
 	secret := attemptSecret(r, k.Jobs.Target, job)
 	_, err = k.Client.CoreV1().Secrets(k.Namespace).Create(ctx, secret, metav1.CreateOptions{})
-	if apierrors.IsAlreadyExists(err) { // it may be one that a Job before this one left
-		_, err = k.Client.CoreV1().Secrets(k.Namespace).Update(ctx, secret, metav1.UpdateOptions{})
-	}
-	if err != nil {
+	// One that is there is ours, with the same token, or was left by a Job
+	// before this one: then the cluster's collector takes it away, and the next
+	// cycle makes it. A right to write over Secrets would reach the gateway's.
+	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return apiError("writing the Secret "+secret.Name+" with the attempt's token", err)
 	}
 	k.submitted(ctx, r, job)

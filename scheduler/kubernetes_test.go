@@ -126,17 +126,28 @@ func TestACrashIsMendedByTheNextCycle(t *testing.T) {
 	})
 }
 
-// The Secret that a Job of the same name left belongs to the new Job.
-func TestASecretThatIsThereIsWrittenAnew(t *testing.T) {
+// A scheduler may make Secrets and never write over one, or it could write over
+// the gateway's. What a Job of the same name left, the collector takes away,
+// and the next cycle makes the new one.
+func TestASecretThatIsThereIsNeverWrittenOver(t *testing.T) {
 	openYard(t, func(t *testing.T, y *yard) {
+		secrets := corev1.SchemeGroupVersion.WithResource("secrets")
 		old := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: scheduler.JobName(first), Namespace: "leviathan"}, Data: map[string][]byte{"token": []byte("old")}}
 		if err := y.api.Tracker().Add(old); err != nil {
 			t.Fatal(err)
 		}
 		y.reserve(first)
 		y.run()
-		if s := y.secret(first); string(s.Data["token"]) != "canary-of-"+string(first) || s.OwnerReferences[0].UID != y.job(first).UID {
-			t.Errorf("the Secret is %v of %v", len(s.Data["token"]), s.OwnerReferences)
+		if s := y.secret(first); string(s.Data["token"]) != "old" {
+			t.Error("it was written over")
+		}
+		if err := y.api.Tracker().Delete(secrets, old.Namespace, old.Name); err != nil {
+			t.Fatal(err)
+		}
+		y.gateway.say(func(w *wire) { w.live = []string{string(first) + " reserved"} })
+		y.run()
+		if s := y.secret(first); s == nil || string(s.Data["token"]) != "canary-of-"+string(first) || s.OwnerReferences[0].UID != y.job(first).UID {
+			t.Errorf("the Secret is %v", s)
 		}
 		y.onlyItsRights()
 	})
