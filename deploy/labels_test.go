@@ -15,6 +15,7 @@ func TestLabels(t *testing.T) {
 		"Lease": false, "PersistentVolumeClaim": true, "Service": true, "Deployment": true, "CronJob": true, "PodDisruptionBudget": true} {
 		ofComponents["*v1."+kind] = app
 	}
+	ofComponents["*deploy_test.serviceMonitor"] = false
 	each(t, func(t *testing.T, c *cluster) {
 		check := func(what string, o map[string]string) {
 			for name, want := range map[string]string{"name": "leviathan", "part-of": "leviathan", "managed-by": "kustomize"} {

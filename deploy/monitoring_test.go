@@ -82,11 +82,11 @@ func TestMonitorsFindTheirServices(t *testing.T) {
 				}
 				found++
 				for _, e := range m.Spec.Endpoints {
-					if !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == e.Port }) || e.Path != "/metrics" {
-						t.Errorf("%s asks for %s of the port %s", m.Name, e.Path, e.Port)
+					if !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == e.Port }) || e.Path != "/metrics" || e.Interval != "15s" {
+						t.Errorf("%s asks for %s of the port %s every %s", m.Name, e.Path, e.Port, e.Interval)
 					}
-					if gateway := s.Name == "leviathan-control-plane"; gateway != (e.Authorization != nil) {
-						t.Errorf("%s: with a token: %v", m.Name, e.Authorization != nil)
+					if gateway := s.Name == "leviathan-control-plane"; gateway != (e.Authorization != nil && e.Authorization.Type == "Bearer") {
+						t.Errorf("%s: with a token: %v", m.Name, e.Authorization)
 					}
 					for _, r := range e.Relabelings {
 						if r.TargetLabel == "job" {
@@ -98,6 +98,10 @@ func TestMonitorsFindTheirServices(t *testing.T) {
 			if found != 1 {
 				t.Errorf("%s finds %d Services", m.Name, found)
 			}
+		}
+		slices.Sort(jobs)
+		if want := []string{"leviathan-gateway", "leviathan-spider"}; in(c, "monitoring") && !slices.Equal(jobs, want) {
+			t.Errorf("the jobs are %q, want %q, as observability/prometheus.yaml has them", jobs, want)
 		}
 		rules := of[*prometheusRule](c)
 		if len(rules)*2 != len(monitors) {
