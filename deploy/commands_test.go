@@ -91,6 +91,38 @@ func TestCommandsAndFlagsExist(t *testing.T) {
 	})
 }
 
+var variable = regexp.MustCompile(`\$\(([^)]*)\)`)
+
+// An argument that is made of a variable needs it in the environment: Kubernetes
+// hands out the text as it stands otherwise.
+func TestVariablesOfArgumentsAreInTheEnvironment(t *testing.T) {
+	each(t, func(t *testing.T, c *cluster) {
+		for _, p := range pods(t, c) {
+			k := p.container()
+			for _, arg := range k.Args {
+				for _, m := range variable.FindAllStringSubmatch(arg, -1) {
+					if !slices.ContainsFunc(k.Env, func(e corev1.EnvVar) bool { return e.Name == m[1] }) {
+						t.Errorf("%s: %s has no %s", p.owner, arg, m[1])
+					}
+				}
+			}
+			if p.owner != "Deployment/leviathan-control-plane" {
+				continue
+			}
+			got := flags(k.Args)
+			for name, value := range map[string]string{"--github-app-id": "$(GITHUB_APP_ID)", "--github-installation-id": "$(GITHUB_INSTALLATION_ID)", "--github-key-file": "/var/run/secrets/github-app/private-key.pem"} {
+				want := []string{value}
+				if !in(c, "github-app") {
+					want = nil
+				}
+				if !slices.Equal(got[name], want) {
+					t.Errorf("%s is %q, want %q", name, got[name], want)
+				}
+			}
+		}
+	})
+}
+
 // What the program calls its defaults is what the manifests are called.
 func TestTheGatewayIsToldTheNamesThatThereAre(t *testing.T) {
 	each(t, func(t *testing.T, c *cluster) {

@@ -46,7 +46,8 @@ func TestRulesOfTheComponentAreThoseOfObservability(t *testing.T) {
 		t.Fatal("there are no rules")
 	}
 	text, err := yaml.Marshal(map[string]any{"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule",
-		"metadata": map[string]any{"name": "leviathan", "namespace": namespace}, "spec": rules})
+		"metadata": map[string]any{"name": "leviathan", "namespace": namespace, "labels": map[string]string{
+			"app.kubernetes.io/name": "leviathan", "app.kubernetes.io/part-of": "leviathan", "app.kubernetes.io/managed-by": "kustomize"}}, "spec": rules})
 	if err != nil {
 		t.Fatal(err)
 	}
