@@ -90,7 +90,7 @@ func (r *run) pushFailed(ctx context.Context, err error) error {
 		return err
 	}
 	spooled := r.events.add(eventPushRefused, map[string]any{"code": refused.code, "reasons": refused.reasons})
-	if refused.passing() {
+	if refused.passing() || strings.HasPrefix(refused.code, "forge.") { // no fault of the task
 		return errors.Join(fail(gateway.Upstream, "%v", refused), spooled)
 	}
 	return errors.Join(fail(gateway.Denied, "%v", refused), spooled)

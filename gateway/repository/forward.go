@@ -57,8 +57,10 @@ func (p *Push) Forward(ctx context.Context) error {
 	// What the upstream has to say, it has said when it ended.
 	sendErr = cmp.Or(sendErr, result.end())
 	switch {
+	case err != nil && sendErr != nil:
+		return caused("", "whether the upstream has the commit is not known", sendErr)
 	case err != nil:
-		return gateway.Errorf(gateway.Unknown, "whether the upstream has the commit is not known: %v", errors.Join(sendErr, err))
+		return gateway.Errorf(gateway.Unknown, "whether the upstream has the commit is not known: %v", err)
 	case have != p.Old():
 		return p.moved(have)
 	case sendErr != nil:

@@ -2,6 +2,8 @@ package repository_test
 
 import (
 	"context"
+	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -263,5 +265,32 @@ func TestOpenRefusesBadUpstreams(t *testing.T) {
 			continue
 		}
 		m.Close()
+	}
+}
+
+// An upstream that repeats what it was sent, cut short or not, does not make
+// the token known; and each refusal has the code of its remedy.
+func TestWhatAnHTTPUpstreamRefusesIsNamedAndNeverShowsTheToken(t *testing.T) {
+	const token = "s3cret-token-of-some-length"
+	for status, code := range map[int]string{401: "forge.credential", 403: "forge.permission", 404: "forge.repository", 429: "forge.quota", 503: "forge.unreachable", 418: ""} {
+		for _, pad := range []int{0, 360, 370, 380, 390} {
+			w := newWorld(t)
+			s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				_, password, _ := r.BasicAuth()
+				rw.WriteHeader(status)
+				fmt.Fprint(rw, strings.Repeat(".", pad), r.Header.Get("Authorization"), " ", password)
+			}))
+			t.Cleanup(s.Close)
+			w.dir = filepath.Join(w.work, "refused")
+			w.open(repository.Upstream{URL: s.URL + "/up.git", Credential: func(context.Context) (string, error) { return token, nil }})
+			_, err := w.m.Fetch(t.Context(), "main")
+			if e := new(gateway.Error); !asError(err, &e) || e.Code != code {
+				t.Errorf("%d: %+v, want %s", status, err, code)
+			}
+			encoded := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + token))
+			if strings.Contains(err.Error(), token[:8]) || strings.Contains(err.Error(), encoded[:8]) {
+				t.Errorf("%d, after %d: %v", status, pad, err)
+			}
+		}
 	}
 }

@@ -2,6 +2,8 @@ package repository
 
 import (
 	"context"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -40,6 +42,65 @@ type transport interface {
 	call(ctx context.Context, service string, body io.Reader, size int64) (io.ReadCloser, error)
 	// pulls reports whether refs/pull/*/head belongs into the mirror.
 	pulls() bool
+}
+
+// The codes of what an https upstream refuses, each with another remedy: those
+// that gateway/forge has for the API of the same host.
+const (
+	codeCredential = "forge.credential"  // 401
+	codePermission = "forge.permission"  // 403
+	codeRepository = "forge.repository"  // 404, 410
+	codeQuota      = "forge.quota"       // 429
+	codeNoAnswer   = "forge.unreachable" // no answer, or 5xx
+)
+
+// refusal is the error of an answer that is no git. Except for 403, what
+// cannot be had is unknown, not refused: it says nothing about who asked.
+func refusal(status int, text string) error {
+	e := gateway.Errorf(gateway.Unknown, "the upstream answers %d: %s", status, text)
+	switch {
+	case status == http.StatusUnauthorized:
+		e.Code, e.Detail = codeCredential, e.Detail+": it does not take the gateway's credential; replace it"
+	case status == http.StatusForbidden:
+		e.Kind, e.Code, e.Detail = gateway.Forbidden, codePermission, e.Detail+": the gateway's credential may not do that; give it contents: write for this repository"
+	case status == http.StatusNotFound || status == http.StatusGone:
+		e.Code, e.Detail = codeRepository, e.Detail+": there is no such repository, or the gateway's credential does not cover it"
+	case status == http.StatusTooManyRequests:
+		e.Code = codeQuota
+	case status >= 500:
+		e.Code = codeNoAnswer
+	}
+	return e
+}
+
+// gitUser is the user's name of basic auth.
+const gitUser = "x-access-token"
+
+// withoutToken strikes the token out of somebody else's text, in each form in
+// which it was sent. The text may have been cut in the middle of one.
+func withoutToken(text, token string) string {
+	if token == "" {
+		return text
+	}
+	for _, form := range []string{base64.StdEncoding.EncodeToString([]byte(gitUser + ":" + token)), token} {
+		text = strings.ReplaceAll(text, form, "(token)")
+		for n := len(form) - 1; n >= 8; n-- {
+			if strings.HasSuffix(text, form[:n]) {
+				text = text[:len(text)-n] + "(token)"
+			}
+		}
+	}
+	return text
+}
+
+// caused is an error that has the code of its cause, if that has one.
+func caused(code, doing string, err error) error {
+	e := gateway.Errorf(gateway.Unknown, "%s: %v", doing, err)
+	var known *gateway.Error
+	if e.Code = code; errors.As(err, &known) && known.Code != "" {
+		e.Code, e.RetryAfter = known.Code, known.RetryAfter
+	}
+	return e
 }
 
 const (
@@ -118,18 +179,19 @@ func (t *httpTransport) call(ctx context.Context, service string, body io.Reader
 func (t *httpTransport) do(req *http.Request, accept string) (io.ReadCloser, error) {
 	req.Header.Set("Accept", accept)
 	req.Header.Set("User-Agent", "git/"+agentName)
+	token := ""
 	if t.credential != nil {
-		token, err := t.credential(req.Context())
-		if err != nil {
-			return nil, gateway.Errorf(gateway.Unknown, "the upstream's credential cannot be had: %v", err)
+		var err error
+		if token, err = t.credential(req.Context()); err != nil {
+			return nil, caused(codeCredential, "the upstream's credential cannot be had", err)
 		}
 		if token != "" {
-			req.SetBasicAuth("x-access-token", token)
+			req.SetBasicAuth(gitUser, token)
 		}
 	}
 	res, err := t.client.Do(req)
 	if err != nil {
-		return nil, gateway.Errorf(gateway.Unknown, "the upstream cannot be reached: %v", err)
+		return nil, caused(codeNoAnswer, "the upstream cannot be reached", err)
 	}
 	if res.StatusCode == http.StatusOK && strings.HasPrefix(res.Header.Get("Content-Type"), accept) {
 		return res.Body, nil
@@ -142,11 +204,7 @@ func (t *httpTransport) do(req *http.Request, accept string) (io.ReadCloser, err
 	if res.StatusCode == http.StatusOK {
 		return nil, gateway.Errorf(gateway.Unknown, "the upstream does not speak git smart HTTP (content type %q)", sanitize(res.Header.Get("Content-Type")))
 	}
-	kind := gateway.Unknown
-	if res.StatusCode == http.StatusForbidden {
-		kind = gateway.Forbidden
-	}
-	return nil, gateway.Errorf(kind, "the upstream answers %d: %s", res.StatusCode, sanitize(string(text)))
+	return nil, refusal(res.StatusCode, sanitize(withoutToken(string(text), token)))
 }
 
 // cleanPath is the absolute path of a path upstream.

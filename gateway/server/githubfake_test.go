@@ -1,10 +1,12 @@
 package server_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	stdlog "log"
+	"maps"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -15,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"leviathan/gateway/forge"
 	"leviathan/gateway/server"
@@ -39,6 +42,11 @@ type fakeGitHub struct {
 	comments []object
 	checks   []object
 	labels   []string
+	reviews  []object
+	files    map[string]string // of the target branch
+	admin    bool              // whether the personal token's owner administers
+	grants   object            // beyond what an App asks for
+	gitSays  int               // if set, git's requests are answered with it
 	// refuse, if set, may answer a request of the API itself.
 	refuse func(w http.ResponseWriter, r *http.Request) bool
 }
@@ -66,7 +74,7 @@ func newGitHubWorldBy(t *testing.T, serve func(http.Handler) *httptest.Server) (
 	if _, err := os.Stat(backend); err != nil {
 		t.Skip("needs git http-backend")
 	}
-	f := &fakeGitHub{w: w, auths: map[string]bool{}, git: &cgi.Handler{Path: backend, Stderr: io.Discard,
+	f := &fakeGitHub{w: w, admin: true, auths: map[string]bool{}, git: &cgi.Handler{Path: backend, Stderr: io.Discard,
 		Env: []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull}}}
 	s := serve(f)
 	s.Config.ErrorLog = stdlog.New(io.Discard, "", 0) // of handshakes that are to fail
@@ -85,9 +93,18 @@ func (f *fakeGitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Unlock()
 	path, api := strings.CutPrefix(r.URL.EscapedPath(), "/api/v3")
 	if !api {
-		if user, password, _ := r.BasicAuth(); user != "x-access-token" || password != canary {
+		f.mu.Lock()
+		says := f.gitSays
+		f.mu.Unlock()
+		if user, password, _ := r.BasicAuth(); user != "x-access-token" || !strings.HasPrefix(password, canary) {
+			says = http.StatusUnauthorized
+		}
+		if says == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
-			w.WriteHeader(http.StatusUnauthorized)
+		}
+		if says != 0 {
+			w.WriteHeader(says)
+			fmt.Fprint(w, "no: "+r.Header.Get("Authorization"))
 			return
 		}
 		f.git.ServeHTTP(w, r)
@@ -131,10 +148,14 @@ func (f *fakeGitHub) answer(r *http.Request, path string, in object) (int, any) 
 	switch r.Method + " " + rest {
 	case "GET /rate_limit":
 		return 200, object{}
+	case "POST /app/installations/8/access_tokens":
+		grants := object{"contents": "write", "pull_requests": "write", "checks": "write", "metadata": "read"}
+		maps.Copy(grants, f.grants)
+		return 201, object{"token": canary + "OfTheApp", "expires_at": f.w.now().Add(time.Hour).UTC().Format(time.RFC3339), "permissions": grants}
 	case "GET /user":
 		return 200, object{"id": 5}
 	case "GET ":
-		return 200, object{"id": 99, "full_name": "acme/app", "permissions": object{"push": true, "admin": true}}
+		return 200, object{"id": 99, "full_name": "acme/app", "permissions": object{"push": true, "admin": f.admin}}
 	case "GET /pulls":
 		state, head := r.URL.Query().Get("state"), strings.TrimPrefix(r.URL.Query().Get("head"), "acme:")
 		list := []object{}
@@ -153,7 +174,7 @@ func (f *fakeGitHub) answer(r *http.Request, path string, in object) (int, any) 
 	case "GET /pulls/N":
 		return 200, f.pulls[n-1]
 	case "GET /pulls/N/reviews":
-		return 200, []object{}
+		return 200, append([]object{}, f.reviews...)
 	case "GET /issues/N/comments":
 		return 200, append([]object{}, f.comments...)
 	case "POST /issues/N/comments":
@@ -174,12 +195,31 @@ func (f *fakeGitHub) answer(r *http.Request, path string, in object) (int, any) 
 		if at := f.at(name); at != "" {
 			return 200, object{"name": name, "commit": object{"sha": at}, "protected": false}
 		}
+	case strings.HasPrefix(rest, "/contents/"):
+		return f.contents(strings.TrimPrefix(rest, "/contents/"))
 	case strings.HasSuffix(rest, "/check-runs"):
 		return 200, object{"total_count": len(f.checks), "check_runs": append([]object{}, f.checks...)}
 	case strings.HasPrefix(rest, "/rules/branches/"):
 		return 200, []object{}
 	}
 	return 404, object{"message": "Not Found"}
+}
+
+// contents is a file of the target branch, or a folder's names.
+func (f *fakeGitHub) contents(path string) (int, any) {
+	if text, ok := f.files[path]; ok {
+		return 200, object{"type": "file", "name": filepath.Base(path), "path": path, "encoding": "base64", "content": base64.StdEncoding.EncodeToString([]byte(text))}
+	}
+	list := []object{}
+	for name := range f.files {
+		if filepath.Dir(name) == path {
+			list = append(list, object{"type": "file", "name": filepath.Base(name), "path": name})
+		}
+	}
+	if len(list) == 0 {
+		return 404, object{"message": "Not Found"}
+	}
+	return 200, list
 }
 
 // at is the commit of a branch; "" if there is none.

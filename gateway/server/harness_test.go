@@ -106,13 +106,19 @@ var builtin = sync.OnceValues(func() (*engine.Snapshot, error) {
 // bundleWith is the built-in bundle with other texts in its main.rego: for each
 // pair, where the pattern matches, which it must once.
 func bundleWith(pairs ...string) (*engine.Snapshot, error) {
+	return bundleEdited("main/main.rego", pairs...)
+}
+
+// bundleEdited is bundleWith for another file. The deadline of that is the
+// built-in one.
+func bundleEdited(name string, pairs ...string) (*engine.Snapshot, error) {
 	files := fstest.MapFS{}
 	err := fs.WalkDir(policies.FS, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		data, err := fs.ReadFile(policies.FS, path)
-		for i := 0; path == "main/main.rego" && i < len(pairs); i += 2 {
+		for i := 0; path == name && i < len(pairs); i += 2 {
 			before := regexp.MustCompile(pairs[i])
 			if n := len(before.FindAll(data, -1)); n != 1 {
 				return fmt.Errorf("%s matches %q %d times", path, pairs[i], n)

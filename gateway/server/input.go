@@ -155,7 +155,11 @@ func (s *Server) targetParts(b *builder, q *question, at gateway.Time, state *jo
 	seen := t.facts()
 	b.shareMade(t.configPart(cfg, now))
 	b.add("mirror", mirrorPart{Known: seen.mirrorErr == "" && !seen.mirrorAt.IsZero(), Reason: seen.mirrorErr, AgeSeconds: age(now, seen.mirrorAt)})
-	b.add("forge", forgePart{Known: seen.forgeErr == "" && !seen.forgeAt.IsZero(), Reason: seen.forgeErr, AgeSeconds: age(now, seen.forgeAt), Unlisted: seen.unlisted,
+	unlisted := seen.unlisted
+	if unlisted == nil { // a list that a rule can count, also while it is not known
+		unlisted = []journal.UnlistedPull{}
+	}
+	b.add("forge", forgePart{Known: seen.forgeErr == "" && !seen.forgeAt.IsZero(), Reason: seen.forgeErr, AgeSeconds: age(now, seen.forgeAt), Unlisted: unlisted,
 		Probe: t.around.probed.Load().part(now)})
 	switch q.action {
 	case gateway.ActionCyclePlan:

@@ -67,7 +67,7 @@ func (s *Server) look(ctx context.Context, t *target) {
 		return
 	}
 	if err := s.lookAtMirror(ctx, mirror, cfg.Config, &next); err != nil {
-		next.mirrorErr = err.Error()
+		next.mirrorErr = problemText(err)
 		s.log.Warn("observing the upstream", "target", t.id, "error", err)
 	} else {
 		next.mirrorAt, next.mirrorErr = s.now(), ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -98,7 +99,7 @@ func (s *Server) propose(ctx context.Context, t *target, d *decided, title, summ
 	pr, err := fg.Open(ctx, forge.Proposal{Attempt: a.ID, Branch: a.Branch, Base: cfg.TargetBranch, Head: a.PushedCommit, BaseCommit: a.BaseCommit,
 		Title: title, Body: forge.Body(a.Task, summary, forge.Facts{Attempt: a.ID, Decision: d.ID, Revision: d.Revision, Evidence: a.Evidence}), MinNumber: greatest})
 	if err != nil {
-		return nil, notOpened(d.ID, err)
+		return nil, s.notOpened(ctx, d, err)
 	}
 	if err := s.recordPull(ctx, a, pr, title, d); err != nil {
 		return nil, unrecorded(err)
@@ -114,14 +115,42 @@ func (s *Server) propose(ctx context.Context, t *target, d *decided, title, summ
 }
 
 // notOpened is the error of a pull request that the forge did not show: with
-// the forge's own code, and when it may be asked again.
-func notOpened(decision gateway.DecisionID, err error) error {
-	e := &gateway.Error{Kind: gateway.Unknown, DecisionID: decision, RetryAfter: 5 * time.Second, Detail: "the forge did not open the pull request: " + problemText(err)}
+// the forge's own code, and when it may be asked again. What asking again
+// cannot help is a conflict. Where nothing was written for sure, the intent is
+// void, and the journal has the code.
+func (s *Server) notOpened(ctx context.Context, d *decided, err error) error {
+	e := &gateway.Error{Kind: gateway.Unknown, DecisionID: d.ID, RetryAfter: 5 * time.Second, Detail: "the forge did not open the pull request: " + problemText(err)}
 	var known *gateway.Error
 	if errors.As(err, &known) {
 		e.Code, e.RetryAfter = known.Code, max(e.RetryAfter, known.RetryAfter)
 	}
+	kind := gateway.KindOf(err)
+	nothing := kind == gateway.Invalid || kind == gateway.Conflict
+	if nothing || refusedByForge(err) {
+		e.Kind, e.RetryAfter = gateway.Conflict, 0
+	}
+	if !nothing {
+		return e // the clockwork asks the forge what became of it
+	}
+	reason := problemText(err)
+	voided := s.journal.Commit(ctx, func(tx *journal.Tx) error {
+		now, ok, err := tx.Attempt(d.attempt.ID)
+		if err != nil || !ok || now.PullRequest == nil || now.PullRequest.State != gateway.PullRequestIntended {
+			return err
+		}
+		return event(tx, self.id, journal.PullVoided{Subject: subject(now), Reason: reason})
+	})
+	if voided != nil {
+		s.log.Error("journalling a void pull request", "attempt", d.attempt.ID, "error", voided)
+	}
 	return e
+}
+
+// refusedByForge reports a refusal of the forge's own that lasts until somebody
+// mends it: asking again at once does not help.
+func refusedByForge(err error) bool {
+	var known *gateway.Error
+	return errors.As(err, &known) && slices.Contains([]string{forge.CodeCredential, forge.CodePermission, forge.CodeRepository, forge.CodeMoved}, known.Code)
 }
 
 // recordPull writes the receipt of a pull request that the forge showed.

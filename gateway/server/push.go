@@ -186,7 +186,7 @@ func (s *Server) forward(ctx context.Context, t *target, a *journal.Attempt, d *
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), effectLimit)
 	defer cancel()
 	err := push.Forward(ctx)
-	if err != nil && gateway.KindOf(err) == gateway.Unknown {
+	if err != nil && gateway.KindOf(err) == gateway.Unknown && !refusedByForge(err) {
 		shown, known := s.settlePush(ctx, t, push.Ref(), push.New())
 		if !known { // the intent stays, and the clockwork asks again
 			s.log.Warn("forwarding a push ended unclear", "attempt", a.ID, "decision", d.ID, "error", err)
