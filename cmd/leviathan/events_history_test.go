@@ -13,8 +13,8 @@ const old = `{"event_id":"e1","event_type":"attempt.created","timestamp":"2026-0
 {"event_id":"e2","event_type":"pr.created","timestamp":"2026-01-28T10:00:00.123456Z","actor_id":null,"payload":{"z":[1,2.5,null,true],"a":{"é":"ü\n\"<&","b":1e20}},"prev_hash":"b532a17cb0178008a5ab78dedbfcd79560d575616f920109144e5bce43aae178","hash":"14d0ce3acc8f44e54148947417a3b8c643949e43e8ef6713593aa4fe9e2fb202"}
 `
 
-// S26: events of the earlier release are taken over, as claims.
-func TestAnOldJournalIsTakenOverByARealGateway(t *testing.T) {
+// S19 and S26: events of the earlier release are taken over, as claims.
+func TestS19AnOldJournalIsTakenOverByARealGateway(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {
 		name = filepath.Join(dir, name)

@@ -63,7 +63,7 @@ func (h *history) next(t *rapid.T) journal.Record {
 
 // A rebuilt journal equals the one that grew, and every cached state equals
 // the one read anew: S18.
-func TestRebuiltEqualsIncremental(t *testing.T) {
+func TestS18RebuiltEqualsIncremental(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp("", "journal")
 		if err != nil {

@@ -28,7 +28,7 @@ func read(t *testing.T, lines ...string) ([]release04.Entry, error) {
 	return all, nil
 }
 
-func TestTheJournalOfRelease04Verifies(t *testing.T) {
+func TestS19TheJournalOfRelease04Verifies(t *testing.T) {
 	all, err := read(t, first, "", second, third, "")
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestTheJournalOfRelease04Verifies(t *testing.T) {
 	}
 }
 
-func TestEachChangeOfAnOldJournalIsSeen(t *testing.T) {
+func TestS19EachChangeOfAnOldJournalIsSeen(t *testing.T) {
 	for name, c := range map[string]struct {
 		lines []string
 		line  int

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"leviathan/gateway/server"
+
+	"leviathan/gateway"
 )
 
 // somePath fills a route's names with something that is well formed.
@@ -178,5 +180,35 @@ func TestS16IngestIsAllOrNothing(t *testing.T) {
 	}
 	if n := w.events()["note.made"]; n != 0 {
 		t.Errorf("%d events of refused bundles are in the journal", n)
+	}
+}
+
+// S26: events of release 0.4, which had no version, are taken as version 1;
+// those of a version to come are refused, and nothing else is read into them.
+func TestS26EventsAreVersioned(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, baseBacklog, baseConfig)
+	event := func(id, version string) string {
+		return `{"target":"demo","bundle_id":"b","events":[{"event_id":"` + id + `","event_type":"note.made","timestamp":"2026-01-28T10:00:00"` + version +
+			`,"actor_id":null,"payload":{"task_id":"guide","attempt_id":"a1"}}]}`
+	}
+	for _, version := range []string{`,"schema_version":2`, `,"schema_version":-1`} {
+		if p := w.refused(w.ask("POST", "/v1/events/ingest", operator, event("later", version)), 422, ""); p.Field != "events[0].schema_version" {
+			t.Errorf("%s is refused for %q", version, p.Field)
+		}
+	}
+	for id, version := range map[string]string{"old": "", "new": `,"schema_version":1`} {
+		if r := w.ask("POST", "/v1/events/ingest", operator, event(id, version)); r.status != 200 {
+			t.Fatalf("%s: %d %s", id, r.status, r.body)
+		}
+	}
+	var recent []gateway.Event
+	if err := json.Unmarshal([]byte(w.ask("GET", "/v1/events/recent?limit=2", operator, "").body), &recent); err != nil || len(recent) != 2 {
+		t.Fatalf("recent events: %v %v", recent, err)
+	}
+	for _, e := range recent {
+		if e.SchemaVersion != 1 || e.Target != "demo" || e.TaskID != "guide" || e.AttemptID != "a1" || e.Origin != "external" || e.Timestamp.String() != "2026-01-28T10:00:00.000000Z" {
+			t.Errorf("it was taken as %+v", e)
+		}
 	}
 }
