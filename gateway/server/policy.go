@@ -320,7 +320,9 @@ func (s *Server) activateWaiting(ctx context.Context, p principal, req gateway.P
 	case !names(req, candidate.Digest(), candidate.Revision()):
 		return gateway.Errorf(gateway.Conflict, "another candidate waits: %s (%s)", candidate.Revision(), candidate.Digest())
 	}
-	steps := slices.DeleteFunc(slices.Clone(waiting.Steps), func(st gateway.PolicyStep) bool { return slices.Contains([]string{"replay", "latency", "activation"}, st.Step) })
+	steps := slices.DeleteFunc(slices.Clone(waiting.Steps), func(st gateway.PolicyStep) bool {
+		return slices.Contains([]string{"replay", "latency", "activation"}, st.Step)
+	})
 	return s.take(ctx, &offer{by: p, source: waiting.Source, candidate: candidate, steps: steps, accept: req.Accept, reason: req.Reason})
 }
 

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"leviathan/gateway/server"
-
 	"leviathan/gateway"
+	"leviathan/gateway/server"
 )
 
 // somePath fills a route's names with something that is well formed.
