@@ -22,6 +22,8 @@ type entry struct {
 	diags  []gateway.Diagnostic
 
 	current State // all but ObservedAt
+
+	restricted restricted // current, as the second source restricts it
 }
 
 // gone reports whether there is no file.

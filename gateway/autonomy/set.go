@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +28,7 @@ type Set struct {
 	byID    map[gateway.TargetID]*entry
 	listing stamp  // of the directory when it was last listed
 	listed  string // why it could not be; empty if it could
+	second  *second
 }
 
 // Open makes a Set of a file, or of a directory's *.yaml and *.yml files whose
@@ -68,7 +68,7 @@ func (s *Set) Targets() []State {
 	s.refresh(now, func(*entry) bool { return true })
 	states := make([]State, 0, len(s.entries))
 	for _, e := range s.entries {
-		states = append(states, e.state(now))
+		states = append(states, s.restrict(e, now))
 	}
 	slices.SortStableFunc(states, func(a, b State) int {
 		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.File, b.File))
@@ -85,7 +85,7 @@ func (s *Set) Check(id gateway.TargetID) State {
 	now := s.now()
 	s.refresh(now, func(e *entry) bool { return e.id == id })
 	if e := s.byID[id]; e != nil && id != "" {
-		return e.state(now)
+		return s.restrict(e, now)
 	}
 	reason := fmt.Sprintf("no file of %s names the target %s", s.path, strictyaml.Show(string(id)))
 	if s.listed != "" {
@@ -125,7 +125,7 @@ func (s *Set) list(now time.Time) (changed bool) {
 	s.listing, s.listed = at, ""
 	for _, f := range found {
 		name := f.Name()
-		if strings.HasPrefix(name, ".") || filepath.Ext(name) != ".yaml" && filepath.Ext(name) != ".yml" {
+		if !configName(name) {
 			continue
 		}
 		file := filepath.Join(s.path, name)
