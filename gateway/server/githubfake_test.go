@@ -38,6 +38,7 @@ type fakeGitHub struct {
 	mu       sync.Mutex
 	asked    []string // METHOD path, of the API
 	auths    map[string]bool
+	peers    map[string]bool // from where it was spoken to
 	pulls    []object
 	comments []object
 	checks   []object
@@ -74,7 +75,7 @@ func newGitHubWorldBy(t *testing.T, serve func(http.Handler) *httptest.Server) (
 	if _, err := os.Stat(backend); err != nil {
 		t.Skip("needs git http-backend")
 	}
-	f := &fakeGitHub{w: w, admin: true, auths: map[string]bool{}, git: &cgi.Handler{Path: backend, Stderr: io.Discard,
+	f := &fakeGitHub{w: w, admin: true, auths: map[string]bool{}, peers: map[string]bool{}, git: &cgi.Handler{Path: backend, Stderr: io.Discard,
 		Env: []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull}}}
 	s := serve(f)
 	s.Config.ErrorLog = stdlog.New(io.Discard, "", 0) // of handshakes that are to fail
@@ -89,7 +90,7 @@ func newGitHubWorldBy(t *testing.T, serve func(http.Handler) *httptest.Server) (
 
 func (f *fakeGitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
-	f.auths[r.Header.Get("Authorization")] = true
+	f.auths[r.Header.Get("Authorization")], f.peers[r.RemoteAddr] = true, true
 	f.mu.Unlock()
 	path, api := strings.CutPrefix(r.URL.EscapedPath(), "/api/v3")
 	if !api {
