@@ -95,7 +95,7 @@ func (o operator) attemptGrid(w io.Writer, attempts []gateway.AttemptItem) error
 		}
 		pr := ""
 		if a.PRNumber != nil {
-			pr = "#" + strconv.Itoa(*a.PRNumber)
+			pr = strings.TrimSuffix("#"+strconv.Itoa(*a.PRNumber)+" "+printable(pullSeen(a.PRReview, a.PRConflicts, a.PREdited)), " ")
 		}
 		why := string(a.FailureType)
 		if a.ErrorSummary != "" {

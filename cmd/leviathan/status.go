@@ -144,6 +144,11 @@ func (o operator) targetScreen(b *strings.Builder, t gateway.TargetStatus, paint
 	}
 	line("breaker", "%s", o.breakerLine(t))
 	line("pull requests", "%s", ofLimit(t.OpenPRs, t.Limits, "max_open_prs", "open"))
+	for _, pr := range t.PullRequests {
+		if seen := pullSeen(pr.Review, pr.Conflicts, pr.Edited); seen != "" {
+			line("", "#%d of %s: %s", pr.Number, orDash(string(pr.TaskID)), printable(seen))
+		}
+	}
 	line("attempts", "%s", ofLimit(t.RunningAttempts, t.Limits, "max_running_attempts", "live"))
 	if !t.NextCycleAt.IsZero() {
 		line("next cycle", "%s, %s", shortTime(t.NextCycleAt), relative(t.NextCycleAt, o.now()))
@@ -155,10 +160,30 @@ func (o operator) targetScreen(b *strings.Builder, t gateway.TargetStatus, paint
 		}
 		line(label, "%s", factLine(f, paint))
 	}
+	if len(t.Warnings) > 0 {
+		b.WriteString("  what the policy warns of\n")
+		writeReasons(b, "    ", t.Warnings)
+	}
 	if len(t.Reasons) > 0 {
 		b.WriteString("  why no cycle passes now\n")
 		writeReasons(b, "    ", t.Reasons)
 	}
+}
+
+// pullSeen is what the forge showed last of a pull request, in words; empty
+// for nothing.
+func pullSeen(review string, conflicts, edited bool) string {
+	var words []string
+	if review != "" && review != "none" {
+		words = append(words, strings.ReplaceAll(review, "_", " "))
+	}
+	if conflicts {
+		words = append(words, "conflicts")
+	}
+	if edited {
+		words = append(words, "edited by a human: left alone")
+	}
+	return strings.Join(words, ", ")
 }
 
 func (o operator) haltLine(h *gateway.Halt) string {

@@ -95,7 +95,8 @@ func (b *attemptBody) properties(p map[string]any) {
 		b.Failure = strings.TrimPrefix(b.Failure+": "+text("error_summary"), ": ")
 	}
 	for _, row := range []prop{{"attempt number", text("attempt_number")}, {"agent", text("agent")}, {"branch", text("branch_name")},
-		{"base commit", text("base_commit")}, {"task digest", text("digest")}} {
+		{"base commit", text("base_commit")}, {"task digest", text("digest")},
+		{"review", text("pr_review")}, {"conflicts", text("pr_conflicts")}, {"edited by a human", text("pr_edited")}} {
 		if row.Value != "" {
 			b.Props = append(b.Props, row)
 		}
