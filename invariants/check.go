@@ -25,6 +25,9 @@ import (
 type Options struct {
 	// Dir is the root of the repository.
 	Dir string
+	// Settings is the file of the settings, from Dir; empty means SettingsFile,
+	// if there is one.
+	Settings string
 	// Categories are the only ones to check, instead of the settings'.
 	Categories []string
 	// State is the folder of the journal that the verdicts go to; empty means a
@@ -52,11 +55,12 @@ func Check(ctx context.Context, opts Options) (*report.Report, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	settings, checks, err := load(ctx, opts.Dir)
+	settings, checks, err := load(ctx, opts.Dir, opts.Settings)
 	if err != nil {
 		return nil, err
 	}
-	selected, err := choose(checks.List(), cmpList(opts.Categories, settings.Categories))
+	asked := cmpList(opts.Categories, settings.Categories)
+	selected, err := choose(checks.List(), asked)
 	if err != nil {
 		return nil, err
 	}
@@ -68,9 +72,15 @@ func Check(ctx context.Context, opts Options) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	var off []string
+	if len(asked) == 0 {
+		if selected, off, err = present(selected, parts); err != nil {
+			return nil, err
+		}
+	}
 	answers := askAll(ctx, checks, selected, parts)
 	r := &report.Report{Version: opts.Binary.Version, Revision: checks.Revision(), PolicyDigest: checks.Digest(),
-		Waived: []report.Waived{}, Baselined: []gateway.Violation{}, Rules: rulesOf(checks.Codes())}
+		Off: off, Waived: []report.Waived{}, Baselined: []gateway.Violation{}, Rules: rulesOf(checks.Codes())}
 	for _, a := range answers {
 		r.Categories = append(r.Categories, a.category())
 	}
@@ -92,13 +102,13 @@ func Check(ctx context.Context, opts Options) (*report.Report, error) {
 
 // load reads the settings and the policies: the built-in ones and the
 // repository's own.
-func load(ctx context.Context, dir string) (s Settings, _ *engine.Checks, err error) {
+func load(ctx context.Context, dir, file string) (s Settings, _ *engine.Checks, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return s, nil, fmt.Errorf("open the repository: %w", err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	if s, err = LoadSettings(root); err != nil {
+	if s, err = LoadSettings(root, file); err != nil {
 		return s, nil, err
 	}
 	var sources []engine.Source
@@ -148,6 +158,23 @@ func choose(all []engine.Check, names []string) (out []engine.Check, err error) 
 		}
 	}
 	return out, nil
+}
+
+// present are the checks that have something to look at where nobody says
+// which to ask, and the names of the others. The tree alone says nothing about
+// a repository, so that it is an error if nothing else is left.
+func present(all []engine.Check, parts engine.Input) (on []engine.Check, off []string, err error) {
+	for _, c := range all {
+		if c.Named || lacks(c, parts) != "" {
+			off = append(off, c.Name)
+		} else {
+			on = append(on, c)
+		}
+	}
+	if len(on) == 1 && on[0].Name == treeCategory {
+		return nil, nil, fmt.Errorf("no category has anything to look at: name those that must hold in %s", SettingsFile)
+	}
+	return on, off, nil
 }
 
 func (s Settings) options(binary facts.Binary) facts.Options {
@@ -213,7 +240,7 @@ func ask(ctx context.Context, checks *engine.Checks, check engine.Check, in engi
 	a := &answer{check: check, input: in, found: []gateway.Violation{}}
 	if without := lacks(check, in); without != "" {
 		a.result = engine.Refuse("unknown.no_facts", "the category has nothing to look at: no "+without,
-			"Check a repository that has it, or leave the category out in "+SettingsFile+".")
+			"Check a repository that has it, or leave the category out in the settings.")
 		a.why = a.result.Reasons[0].Message
 		return a
 	}
@@ -268,7 +295,7 @@ func judgeWaivers(ctx context.Context, checks *engine.Checks, s Settings, r *rep
 	if i < 0 {
 		return nil, errors.New("load the rules: there are none for the category waivers")
 	}
-	in, err := waiverInput(waiverFacts(s.Waivers, r.Categories), now)
+	in, err := waiverInput(waiverFacts(s, r.Categories), now)
 	if err != nil {
 		return nil, fmt.Errorf("make the question of the waivers: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -268,5 +269,36 @@ func TestSettingsAreReadStrictly(t *testing.T) {
 	want := map[string]any{"a": map[string]any{"n": json.Number("3"), "s": "3", "b": true, "l": []any{"x"}}}
 	if diff := cmp.Diff(want, s.Parameters); diff != "" || len(diagnostics) != 0 {
 		t.Errorf("%v %s", diagnostics, diff)
+	}
+}
+
+// Nobody who has not asked for a category is told that it could not run.
+func TestCategoriesThatNobodyAskedForAreOff(t *testing.T) {
+	r := check(t, invariants.Options{Dir: tree(t, "-- README.md --\n# Example\n")})
+	if r.Verdict != report.Held || !slices.Contains(r.Off, "requirements") || !slices.Contains(r.Off, "failover_docs") {
+		t.Errorf("%s, off %v, %v", r.Verdict, r.Off, places(r.Violations()))
+	}
+	for _, c := range r.Categories {
+		if slices.Contains(r.Off, c.Name) {
+			t.Errorf("%s is off and was asked", c.Name)
+		}
+	}
+	if r, err := invariants.Check(t.Context(), invariants.Options{Dir: tree(t, "-- a.txt --\n")}); err == nil {
+		t.Errorf("nothing was asked but the tree: verdict %s", r.Verdict)
+	}
+}
+
+// Settings may stand elsewhere, and then must stand there.
+func TestSettingsOfAnotherFile(t *testing.T) {
+	dir := tree(t, strings.Replace(twoDeadLinks, ".leviathan/", ".ci/", 1)+`waivers:
+  - {code: docs_structure.dead_link, path: "gone/**", reason: soon, owner: ada, expires: "2026-03-01"}
+`)
+	r := check(t, invariants.Options{Dir: dir, Settings: ".ci/invariants.yaml"})
+	want := []string{"docs_structure.dead_link README.md", "docs_structure.dead_link docs/README.md", "waivers.unused .ci/invariants.yaml"}
+	if diff := cmp.Diff(want, places(r.Violations())); diff != "" {
+		t.Error(diff)
+	}
+	if r, err := invariants.Check(t.Context(), invariants.Options{Dir: dir, Settings: "gone.yaml"}); err == nil {
+		t.Errorf("settings that do not exist: verdict %s", r.Verdict)
 	}
 }

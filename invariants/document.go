@@ -11,16 +11,16 @@ import (
 	"leviathan/invariants/facts"
 )
 
-// Document is the facts about the repository at dir, with its settings, as
+// Document is the facts about the repository at dir, with its settings (see Options.Settings), as
 // indented JSON: what every category's policy gets as its input, but for the
 // key category.
-func Document(ctx context.Context, dir string, binary facts.Binary) (_ []byte, err error) {
+func Document(ctx context.Context, dir, settingsFile string, binary facts.Binary) (_ []byte, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open the repository: %w", err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	settings, err := LoadSettings(root)
+	settings, err := LoadSettings(root, settingsFile)
 	if err != nil {
 		return nil, err
 	}

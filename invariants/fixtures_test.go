@@ -21,7 +21,8 @@ import (
 //
 //	<category>.rego       package leviathan.invariants.<category>; METADATA of the
 //	                      package has title, description and custom.needs, the parts
-//	                      of the input without any of which it has nothing to look at
+//	                      of the input without any of which it has nothing to look at,
+//	                      and custom.named, true for one that is off unless named
 //	<topic>.rego          more rules of the same package, where one file would be long
 //	<category>_test.rego  a test for each rule that fires it, and one good input
 //	testdata/*.txtar      repositories: at least one good*.txtar without a violation,

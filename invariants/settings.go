@@ -1,6 +1,7 @@
 package invariants
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,10 +21,14 @@ const SettingsFile = ".leviathan/invariants.yaml"
 const maxSettingsBytes = 1 << 20
 
 // Settings are what a repository says about its own check. The zero value
-// checks every category with its defaults.
+// checks, with its defaults, every category that has something to look at.
 type Settings struct {
-	// Categories are the only ones that are checked; empty means all. The
-	// categories tree and waivers always run.
+	// File is where they were read, from the root; empty means that the
+	// repository has none.
+	File string
+	// Categories are the only ones that are checked; empty means all that have
+	// something to look at and need not be named. The categories tree and
+	// waivers always run.
 	Categories []string
 	// Rules is a folder of the repository with more Rego, or empty. Its
 	// packages are leviathan.invariants.<category>.
@@ -50,18 +55,20 @@ type Waiver struct {
 	Expires      string // the last day, as 2006-01-02 in UTC
 }
 
-// LoadSettings reads the settings of the repository at root; a repository
-// without the file has the zero Settings. What is wrong in the file is in the
-// error, every problem with its line.
-func LoadSettings(root *os.Root) (Settings, error) {
-	data, err := fs.ReadFile(root.FS(), SettingsFile)
-	if errors.Is(err, fs.ErrNotExist) {
+// LoadSettings reads the settings of the repository at root from a file of it;
+// empty means SettingsFile, and a repository without that has the zero
+// Settings. What is wrong in the file is in the error, every problem with its
+// line.
+func LoadSettings(root *os.Root, file string) (Settings, error) {
+	name := cmp.Or(file, SettingsFile)
+	data, err := fs.ReadFile(root.FS(), name)
+	if file == "" && errors.Is(err, fs.ErrNotExist) {
 		return Settings{}, nil
 	}
 	if err != nil {
 		return Settings{}, fmt.Errorf("read the settings: %w", err)
 	}
-	s, diagnostics := ParseSettings(SettingsFile, data)
+	s, diagnostics := ParseSettings(name, data)
 	var all []error
 	for _, d := range diagnostics {
 		if !d.Warning {
@@ -71,6 +78,7 @@ func LoadSettings(root *os.Root) (Settings, error) {
 	if len(all) > 0 {
 		return Settings{}, fmt.Errorf("read the settings: %w", errors.Join(all...))
 	}
+	s.File = name
 	return s, nil
 }
 

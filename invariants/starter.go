@@ -23,7 +23,7 @@ var starterSettings string
 // Init writes starter settings, with the categories that have something to look
 // at in the repository at dir, and a workflow. Files that exist are kept.
 func Init(ctx context.Context, dir string) (written, kept []string, err error) {
-	_, checks, err := load(ctx, dir)
+	_, checks, err := load(ctx, dir, "")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -37,7 +37,7 @@ func Init(ctx context.Context, dir string) (written, kept []string, err error) {
 	}
 	var categories []string
 	for _, c := range checks.List() {
-		if c.Name != waiversCategory && lacks(c, parts) == "" {
+		if c.Name != waiversCategory && !c.Named && lacks(c, parts) == "" {
 			categories = append(categories, c.Name)
 		}
 	}

@@ -39,10 +39,10 @@ func (w Waiver) covers(v gateway.Violation) bool {
 }
 
 // waiverFacts are the waivers with how many of the violations each matches.
-func waiverFacts(waivers []Waiver, categories []report.Category) []waiverFact {
-	out := make([]waiverFact, 0, len(waivers))
-	for _, w := range waivers {
-		fact := waiverFact{SettingsFile, w.Line, w.Column, w.Code, w.Path, w.Reason, w.Owner, w.Expires, 0, false}
+func waiverFacts(s Settings, categories []report.Category) []waiverFact {
+	out := make([]waiverFact, 0, len(s.Waivers))
+	for _, w := range s.Waivers {
+		fact := waiverFact{s.File, w.Line, w.Column, w.Code, w.Path, w.Reason, w.Owner, w.Expires, 0, false}
 		for _, c := range categories {
 			fact.Checked = fact.Checked || strings.HasPrefix(w.Code, c.Name+".") && c.Verdict != report.Unknown
 			for _, v := range c.Violations {

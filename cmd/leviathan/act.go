@@ -116,22 +116,6 @@ func (o operator) halt() *cobra.Command {
 		})
 }
 
-func (o operator) resume() *cobra.Command {
-	var target string
-	return o.act("resume", "Lift a halt", cobra.NoArgs,
-		func(cmd *cobra.Command) {
-			cmd.Flags().StringVar(&target, "target", "", "the target's `ID`; without it, the halt of everything is lifted (a target's own stays)")
-		},
-		func(ctx context.Context, s *session, _ []string, reason string) (string, error) {
-			id, whom, err := scope(target)
-			if err != nil {
-				return "", err
-			}
-			err = s.Resume(ctx, gateway.ReasonRequest{Target: id, Reason: reason})
-			return fmt.Sprintf("the halt of %s is lifted; see `leviathan status` for what else may hold", whom), s.explain(ctx, "resuming "+whom, err)
-		})
-}
-
 func (o operator) circuit() *cobra.Command {
 	var target string
 	reset := o.act("reset", "Close a target's circuit breaker", cobra.NoArgs,

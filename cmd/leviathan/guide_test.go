@@ -11,15 +11,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestGuides runs the console blocks of the guides, in a folder that looks
+// TestS21Guides runs the console blocks of the guides, in a folder that looks
 // like a checkout, and compares what they print with what the page shows.
-func TestGuides(t *testing.T) {
+func TestS21Guides(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"30_WRITING_POLICIES"} {
+	for _, name := range []string{"22_FAILOVER", "invariants", "30_WRITING_POLICIES"} {
 		page, err := os.ReadFile(filepath.Join(root, "docs", name+".md"))
 		if err != nil {
 			t.Fatal(err)

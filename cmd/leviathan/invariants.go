@@ -48,6 +48,7 @@ func (o operator) invariantsCheck() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVarP(&format, "output", "o", "text", "`FORMAT` of what is printed: "+strings.Join(checkreport.Formats(), ", "))
 	f.StringArrayVar(&reports, "report", nil, "write another report, as `FORMAT=FILE`; may be given several times")
+	f.StringVar(&opts.Settings, "settings", "", "read the settings from this `FILE` of the repository, instead of "+invariants.SettingsFile)
 	f.StringSliceVar(&opts.Categories, "category", nil, "check only this `CATEGORY`; may be given several times")
 	f.StringVar(&opts.State, "state", "", "keep the journal of the verdicts in this `DIR`; by default it is temporary")
 	f.StringVar(&opts.Baseline, "baseline", "", "do not count the violations of this `FILE`")
@@ -130,6 +131,7 @@ func (w wantedReport) write(stdout io.Writer, result *checkreport.Report) error 
 
 func (o operator) invariantsFacts() *cobra.Command {
 	var schema bool
+	var settings string
 	cmd := &cobra.Command{
 		Use:   "facts [PATH]",
 		Short: "Print the document about a repository that the rules of the invariants see",
@@ -137,6 +139,7 @@ func (o operator) invariantsFacts() *cobra.Command {
 			"With --schema: the JSON schema of that document.",
 		Args: named("[PATH]"),
 	}
+	cmd.Flags().StringVar(&settings, "settings", "", "read the settings from this `FILE` of the repository, instead of "+invariants.SettingsFile)
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON schema of the document instead")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var doc []byte
@@ -144,7 +147,7 @@ func (o operator) invariantsFacts() *cobra.Command {
 		if schema {
 			doc, err = facts.Schema()
 		} else {
-			doc, err = invariants.Document(cmd.Context(), pathOf(args), binaryOf(cmd.Root()))
+			doc, err = invariants.Document(cmd.Context(), pathOf(args), settings, binaryOf(cmd.Root()))
 		}
 		if err != nil {
 			return couldNotRun(cmd.Context(), err)

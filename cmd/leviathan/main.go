@@ -24,6 +24,7 @@ const (
 	exitNo          = 1 // the answer is no: denied, violated, not verified
 	exitUsage       = 2 // used wrongly, or could not run
 	exitUnreachable = 3 // the gateway or a fact is unreachable
+	exitNotSeen     = 4 // something was not seen to stop, or to go on
 	exitInterrupted = 130
 )
 

@@ -37,6 +37,7 @@ type gatewayOptions struct {
 	tlsCert, tlsKey       string
 	forge                 forgeOptions
 	openMetrics           bool
+	cluster               clusterGateway
 	logLevel              string
 }
 
@@ -59,6 +60,9 @@ func (o *gatewayOptions) check() error {
 	if o.state == "" || o.config == "" {
 		return errors.New("--state and --config are required")
 	}
+	if err := o.cluster.check(); err != nil {
+		return err
+	}
 	return o.consumers.check()
 }
 
@@ -71,6 +75,7 @@ type runningGateway struct {
 	server  *server.Server
 	log     *slog.Logger
 
+	member *clusterMember // nil outside of a cluster
 	http   *http.Server
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -99,7 +104,16 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	if err != nil {
 		return nil, err
 	}
-	j, err := journal.Open(ctx, journal.Config{Dir: o.state, Logger: logger, Now: time.Now})
+	member, err := o.cluster.join(ctx, o, targets, logger)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, member.leave())
+		}
+	}()
+	j, err := journal.Open(ctx, journal.Config{Dir: o.state, Logger: logger, Now: time.Now, Fence: member.fence()})
 	if err != nil {
 		return nil, err
 	}
@@ -121,18 +135,20 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	if err != nil {
 		return nil, err
 	}
-	g := &runningGateway{token: token, journal: j, targets: targets, log: logger, failed: make(chan error, 8)}
+	g := &runningGateway{token: token, journal: j, targets: targets, log: logger, member: member, failed: make(chan error, 8)}
 	eng := engine.New(policy)
 	github, webhook, err := o.forge.open()
 	if err != nil {
 		return nil, err
 	}
-	g.server, err = server.New(ctx, server.Config{StateDir: o.state, Journal: j, Engine: eng, Targets: targets, OperatorToken: token, Logger: logger,
-		OpenMetrics: o.openMetrics, OnChange: onChange, GitHub: github, GitHubWebhook: webhook})
+	config := server.Config{StateDir: o.state, Journal: j, Engine: eng, Targets: targets, OperatorToken: token, Logger: logger,
+		OpenMetrics: o.openMetrics, OnChange: onChange, GitHub: github, GitHubWebhook: webhook}
+	member.tell(&config)
+	g.server, err = server.New(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", o.listen)
+	listener, err := member.listen(o.listen)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listening on %s: %w", o.listen, err), g.server.Close())
 	}
@@ -175,6 +191,9 @@ func (g *runningGateway) serve(ctx context.Context, o gatewayOptions, listener n
 		return g.http.Serve(listener)
 	})
 	g.goRun(func() error { return g.server.Run(ctx) })
+	if g.member != nil {
+		g.goRun(func() error { return g.member.lost(ctx) })
+	}
 	g.goRun(func() error {
 		return g.targets.Watch(ctx, func(id gateway.TargetID) {
 			if onChange != nil {
@@ -205,7 +224,9 @@ func (g *runningGateway) Close() error {
 	}
 	g.cancel()
 	g.wg.Wait()
-	return errors.Join(err, g.server.Close(), g.journal.Close())
+	// The Lease is given back last: until the journal is closed, nobody else may
+	// write it.
+	return errors.Join(err, g.server.Close(), g.journal.Close(), g.member.leave())
 }
 
 // operatorToken is the operator's credential: from the environment, or from
@@ -259,7 +280,13 @@ alone.
 A target whose repository is on GitHub needs a credential: a GitHub App
 (--github-app-id, --github-installation-id, --github-key-file), or a personal
 token in GITHUB_TOKEN, which the status warns of. It goes to the host of
---github-url and to nobody else.`,
+--github-url and to nobody else.
+
+With --cluster it is the gateway of a Kubernetes cluster: it waits for the Lease
+that lets one process write, serves /health meanwhile, and ends with an error
+when it loses it. It sees the ConfigMap of the autonomy configs at once, beside
+the mounted files: what either switches off is off. The tokens of the service
+accounts that --service-account names are checked with the cluster's API.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
 				return err
@@ -273,10 +300,12 @@ token in GITHUB_TOKEN, which the status warns of. It goes to the host of
 			case <-cmd.Context().Done():
 				return g.Close()
 			case err := <-g.failed:
+				g.cut(err)
 				return errors.Join(err, g.Close())
 			}
 		},
 	}
 	o.flags(cmd)
+	o.cluster.flags(cmd)
 	return cmd
 }

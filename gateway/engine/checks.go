@@ -30,6 +30,9 @@ type Check struct {
 	// Needs names the parts of the input without any of which the check has
 	// nothing to look at (custom.needs).
 	Needs []string
+	// Named checks are about what only some repositories have, so that they run
+	// only where they are asked for by name (custom.named).
+	Named bool
 }
 
 // Checks are the invariant checks of one bundle, compiled and prepared. They
@@ -162,6 +165,7 @@ func findChecks(modules map[string]*ast.Module) []Check {
 			for _, need := range needs {
 				check.Needs = append(check.Needs, fmt.Sprint(need))
 			}
+			check.Named = a.Custom["named"] == true
 			found[string(last)] = check
 		}
 	}

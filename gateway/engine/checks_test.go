@@ -17,6 +17,7 @@ const sampleCheck = `# METADATA
 # description: A check.
 # custom:
 #   needs: [files]
+#   named: true
 package leviathan.invariants.sample
 
 import rego.v1
@@ -68,7 +69,7 @@ func TestACheckAnswersWithItsViolations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []engine.Check{{Name: "sample", Title: "Sample", Description: "A check.", Needs: []string{"files"}}}
+	want := []engine.Check{{Name: "sample", Title: "Sample", Description: "A check.", Needs: []string{"files"}, Named: true}}
 	if diff := cmp.Diff(want, checks.List()); diff != "" {
 		t.Errorf("List: want -, got +\n%s", diff)
 	}

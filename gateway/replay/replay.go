@@ -44,7 +44,7 @@ func Run(ctx context.Context, j *journal.Journal, candidate *engine.Snapshot, o 
 	began := time.Now()
 	r := &run{candidate: candidate, progress: o.Progress, parts: newPartCache(),
 		report: gateway.ReplayReport{Revision: candidate.Revision(), PolicyDigest: candidate.Digest(), NotReplayable: map[string]int{}, Counts: gateway.FlipCounts{}},
-		took: map[string][]time.Duration{}, shown: gateway.FlipCounts{}, groups: [groupings]map[string]gateway.FlipCounts{{}, {}, {}, {}}}
+		took:   map[string][]time.Duration{}, shown: gateway.FlipCounts{}, groups: [groupings]map[string]gateway.FlipCounts{{}, {}, {}, {}}}
 	upTo := j.Seq()
 	after := int64(0)
 	if o.Last > 0 {

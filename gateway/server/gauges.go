@@ -18,6 +18,7 @@ type gauges struct {
 	server *Server
 
 	build, targets, records, bytes, masked, candidate, compared, dropped, flips, attempts, ready *prometheus.Desc
+	writerEpoch, writerHeld, second                                                              *prometheus.Desc
 	checkpoint, checkpointAt, checkpointLag, free, size                                          *prometheus.Desc
 }
 
@@ -38,6 +39,9 @@ func newGauges(s *Server) *gauges {
 		dropped:       prometheus.NewDesc("leviathan_policy_shadow_dropped", "Live questions that the waiting candidate had no time for.", nil, nil),
 		flips:         prometheus.NewDesc("leviathan_policy_shadow_flips", "Live questions that the waiting candidate would have answered differently.", []string{"class"}, nil),
 		attempts:      prometheus.NewDesc("leviathan_live_attempts", "Attempts that have not ended, by state.", []string{"state"}, nil),
+		writerEpoch:   prometheus.NewDesc("leviathan_writer_epoch", "How many writers the journal has had, in a cluster.", nil, nil),
+		writerHeld:    prometheus.NewDesc("leviathan_writer_held_seconds", "How long this gateway may still write without renewing its Lease; 0 if it may not.", nil, nil),
+		second:        prometheus.NewDesc("leviathan_config_map_followed", "1 while the ConfigMap of the autonomy configs is followed.", nil, nil),
 		ready:         prometheus.NewDesc("leviathan_journal_readable", "1 if the journal could be read for this scrape.", nil, nil),
 	}
 }
@@ -45,7 +49,7 @@ func newGauges(s *Server) *gauges {
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{g.build, g.targets, g.records, g.bytes, g.checkpoint, g.checkpointAt, g.checkpointLag, g.masked, g.candidate,
-		g.compared, g.dropped, g.flips, g.attempts, g.ready, g.free, g.size} {
+		g.compared, g.dropped, g.flips, g.attempts, g.ready, g.free, g.size, g.writerEpoch, g.writerHeld, g.second} {
 		out <- d
 	}
 }
@@ -72,6 +76,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		gauge(g.flips, float64(report.Counts[class]), string(class))
 	}
 	g.collectFiles(gauge)
+	g.collectCluster(gauge)
 	readable := 0.0
 	if g.collectJournal(ctx, gauge) == nil {
 		readable = 1
@@ -105,6 +110,22 @@ func (g *gauges) collectFiles(gauge func(*prometheus.Desc, float64, ...string)) 
 	if free, size, err := diskSpace(s.stateDir); err == nil {
 		gauge(g.free, free)
 		gauge(g.size, size)
+	}
+}
+
+// collectCluster has nothing to say outside of one.
+func (g *gauges) collectCluster(gauge func(*prometheus.Desc, float64, ...string)) {
+	if w := g.server.writer; w != nil {
+		st := w.Status()
+		gauge(g.writerEpoch, float64(st.Epoch))
+		gauge(g.writerHeld, st.HeldForSeconds)
+	}
+	if o, ok := g.server.targets.Seconded(); ok {
+		followed := 0.0
+		if o.Known && o.Problem == "" {
+			followed = 1
+		}
+		gauge(g.second, followed)
 	}
 }
 

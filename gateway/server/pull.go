@@ -86,7 +86,10 @@ func (s *Server) propose(ctx context.Context, t *target, d *decided, title, summ
 	if !ok || cfg == nil {
 		return nil, gateway.Errorf(gateway.Unknown, "target %s is not open", t.id)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), effectLimit)
+	ctx, cancel, err := s.effect(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, err
+	}
 	defer cancel()
 	newest, err := s.journal.PullRequests(ctx, t.id, journal.Page{Limit: 1000})
 	if err != nil {

@@ -183,9 +183,12 @@ func (s *Server) endDenied(ctx context.Context, a *journal.Attempt, refused *dec
 // the upstream is as it was, for at most effectLimit. What then happened is
 // written down as the receipt; where it is not clear, the upstream is asked.
 func (s *Server) forward(ctx context.Context, t *target, a *journal.Attempt, d *decided, push *repository.Push) verdict {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), effectLimit)
+	ctx, cancel, err := s.effect(context.WithoutCancel(ctx))
+	if err != nil {
+		return failed("unknown.writer", err, d.ID)
+	}
 	defer cancel()
-	err := push.Forward(ctx)
+	err = push.Forward(ctx)
 	if err != nil && gateway.KindOf(err) == gateway.Unknown && !refusedByForge(err) {
 		shown, known := s.settlePush(ctx, t, push.Ref(), push.New())
 		if !known { // the intent stays, and the clockwork asks again

@@ -238,6 +238,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request, _ principal) erro
 		s.log.Warn("not ready", "error", err)
 		return writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "journal"})
 	}
+	if s.writer != nil && s.writer.Held() != nil {
+		return writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "lease"})
+	}
 	if s.clockBehind() > clockTolerance {
 		return writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "clock"})
 	}

@@ -60,6 +60,11 @@ type Config struct {
 	// ReplayLast is how many records back from its end the journal is decided
 	// again for a candidate policy; 0 means 20,000.
 	ReplayLast int64
+	// Writer, if it is not nil, is asked before an effect, shown in the status,
+	// and not ready without it. The journal's Fence must ask it as well.
+	Writer Writer
+	// Reviewer, if it is not nil, is asked whose a token is that is nobody's here.
+	Reviewer Reviewer
 	// Warnings are shown in the status: what is risky about how it was started.
 	Warnings []string
 }
@@ -80,6 +85,8 @@ type Server struct {
 	webhook      *forge.GitHubWebhook
 	onChange     func(gateway.TargetID)
 	warnings     []string
+	writer       Writer
+	reviewer     Reviewer
 
 	keys      *keyring
 	limits    limiters
@@ -109,7 +116,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{stateDir: c.StateDir, journal: c.Journal, engine: c.Engine, targets: c.Targets, operatorHash: hashSecret(c.OperatorToken),
 		log: c.Logger, now: c.Now, openMetrics: c.OpenMetrics, gitBinary: c.GitBinary, webhook: c.GitHubWebhook,
-		onChange: c.OnChange, warnings: c.Warnings, metrics: newMetrics(), evaluations: newEvaluations(),
+		onChange: c.OnChange, warnings: c.Warnings, writer: c.Writer, reviewer: c.Reviewer, metrics: newMetrics(), evaluations: newEvaluations(),
 		shadow: replay.NewShadow(c.Logger), replayLast: cmp.Or(c.ReplayLast, replayLast), running: map[gateway.TargetID]*target{}}
 	if s.now == nil {
 		s.now = time.Now

@@ -22,6 +22,10 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request, p principal) err
 	if behind := s.clockBehind(); behind > clockTolerance {
 		st.Clock = fmt.Sprintf("unknown.clock: the clock is %.0f s behind the last record", behind.Seconds())
 	}
+	if s.writer != nil {
+		writer := s.writer.Status()
+		st.Writer = &writer
+	}
 	all := s.targets.Targets()
 	if p.target != "" { // see boundRoutes
 		all = slices.DeleteFunc(slices.Clone(all), func(cfg autonomy.State) bool { return cfg.ID != p.target })
@@ -99,6 +103,9 @@ func (s *Server) targetStatus(ctx context.Context, cfg autonomy.State) (gateway.
 	one.Facts = append(one.Facts, fact("config", cfg.File, now, cfg.ObservedAt, cfg.Reason, cfg.Valid),
 		fact("mirror", string(seen.head), now, seen.mirrorAt, seen.mirrorErr, seen.mirrorErr == ""),
 		fact("forge", "pull requests", now, seen.forgeAt, seen.forgeErr, seen.forgeErr == ""))
+	if o, ok := s.targets.Seconded(); ok {
+		one.Facts = append(one.Facts, fact("config_map", o.Source, now, o.ObservedAt, o.Problem, o.Known && o.Problem == ""))
+	}
 	if p := t.around.probed.Load(); p != nil {
 		one.Facts = append(one.Facts, fact("probe", "settings of the repository", now, p.at, p.problem, p.seen != nil))
 		one.Probe = p.seen

@@ -17,6 +17,9 @@ func writeMarkdown(to io.Writer, r *Report) error {
 	for _, c := range r.Categories {
 		fmt.Fprintf(w, "| %s | %s | %d |\n", cell.Replace(c.Name), c.Verdict, len(c.Violations))
 	}
+	if len(r.Off) > 0 {
+		fmt.Fprintf(w, "\nOff, as nothing asks for them: %s.\n", strings.Join(r.Off, ", "))
+	}
 	for _, c := range r.Categories {
 		if c.Verdict == Unknown {
 			fmt.Fprintf(w, "\n**%s** could not run: %s\n", cell.Replace(c.Name), cell.Replace(oneLine(c.Why)))

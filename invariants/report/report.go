@@ -34,7 +34,10 @@ type Report struct {
 	PolicyDigest string     `json:"policy_digest"`
 	Verdict      Verdict    `json:"verdict"`
 	Categories   []Category `json:"categories"`
-	Waived       []Waived   `json:"waived"`
+	// Off are the categories that nobody asked for by name and that have nothing
+	// to look at here.
+	Off    []string `json:"off,omitempty"`
+	Waived []Waived `json:"waived"`
 	// Baselined are the violations that the baseline has; Fixed counts the
 	// baseline's that are no more.
 	Baselined []gateway.Violation `json:"baselined"`

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // writeText writes for people: by category, each violation with its place and
@@ -23,6 +24,9 @@ func writeText(to io.Writer, r *Report) error {
 				fmt.Fprintf(w, "      %s\n", oneLine(v.Remedy))
 			}
 		}
+	}
+	if len(r.Off) > 0 {
+		fmt.Fprintf(w, "off, as nothing asks for them: %s\n", strings.Join(r.Off, ", "))
 	}
 	fmt.Fprintf(w, "%s: %s\n", r.Verdict, r.summary())
 	return w.Flush()

@@ -10,6 +10,7 @@
 #   (routes that need no token, as METHOD PATH).
 # custom:
 #   needs: [openapi, code]
+#   named: true
 package leviathan.invariants.api_endpoints
 
 import rego.v1

@@ -9,6 +9,7 @@
 #   (their folder), tests (names of functions).
 # custom:
 #   needs: [code]
+#   named: true
 package leviathan.invariants.failover_backends
 
 import rego.v1

@@ -7,6 +7,7 @@
 #   that runs the page's commands).
 # custom:
 #   needs: [markdown]
+#   named: true
 package leviathan.invariants.failover_docs
 
 import rego.v1
@@ -87,7 +88,7 @@ deny contains v if {
 	v := lib.violation(rego.metadata.chain(), lib.file_place(test), {"test": test, "document": _document, "subject": test})
 }
 
-_document := lib.parameter("failover_docs", "document", "docs/20_FAILOVER.md")
+_document := lib.parameter("failover_docs", "document", "docs/22_FAILOVER.md")
 
 _page := input.markdown[_document]
 

@@ -4,7 +4,7 @@ import rego.v1
 
 import data.leviathan.invariants.failover_docs
 
-_doc := "docs/20_FAILOVER.md"
+_doc := "docs/22_FAILOVER.md"
 
 _at(line) := {"file": _doc, "line": line, "column": 1}
 
@@ -28,13 +28,13 @@ _tree := {
 		"leviathan journal backup": {"runs": true, "flags": {"state": "string"}}, "leviathan status": {"runs": true, "flags": {"state": "string"}},
 	}},
 	"code": {"cmd/guide_test.go": {
-		"strings": [{"value": "20_FAILOVER", "function": "TestGuides"}],
+		"strings": [{"value": "22_FAILOVER", "function": "TestGuides"}],
 		"functions": [{"name": "TestGuides", "skips": false}, {"name": "TestOther", "skips": true}],
 	}},
 	"settings": {"parameters": {"failover_docs": {"test": "cmd/guide_test.go"}}},
 }
 
-_p(path) := concat("", ["/markdown/docs~120_FAILOVER.md", path])
+_p(path) := concat("", ["/markdown/docs~122_FAILOVER.md", path])
 
 _set(path, value) := {"op": "replace", "path": path, "value": value}
 
@@ -46,7 +46,7 @@ _is(patches, code, file, line) if _found(patches) == {[concat("", ["failover_doc
 
 test_a_good_page_holds if _found([]) == set()
 
-test_the_page_exists if _is([{"op": "remove", "path": "/markdown/docs~120_FAILOVER.md"}], "no_document", _doc, 1)
+test_the_page_exists if _is([{"op": "remove", "path": "/markdown/docs~122_FAILOVER.md"}], "no_document", _doc, 1)
 
 test_every_topic_has_a_heading if {
 	_is([_set(_p("/headings/1/text"), "Copies")], "missing_topic", _doc, 1)
