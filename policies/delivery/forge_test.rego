@@ -147,3 +147,21 @@ test_an_operator_has_nothing_deny if {
 	d.allow
 	[r.code | some r in d.obligations.warnings] == ["delivery.forge_administers"]
 }
+
+test_a_weakness_says_that_something_was_not_seen if {
+	texts := {r.message |
+		some field, kept in {"administers": {}, "review_required": {}, "extra": {}, "credential": {"administers": "yes"}}
+		some r in delivery.weaknesses with input as _on_forge(fixture.plan, object.union(object.remove(_safe, [field]), kept))
+	}
+	personal := {r.message |
+		some r in delivery.weaknesses with input as _on_forge(fixture.plan, object.union(object.remove(_safe, ["administers"]), {"credential": "token"}))
+	}
+	texts | personal == {
+		"the gateway's credential has the permission administration: unknown",
+		"the gateway's credential has the permission administration: yes",
+		"the owner of the gateway's personal token can administer the repository: unknown",
+		"a merge into the target branch needs an approving review: unknown",
+		"the gateway's credential has permissions that it does not need: not known",
+		"GitHub is spoken to by a personal token",
+	}
+}
