@@ -84,11 +84,13 @@ type Within struct {
 
 // An Overlay is a rendered kustomization.
 type Overlay struct {
-	File      string     `json:"file" doc:"the kustomization file"`
-	OK        bool       `json:"ok" doc:"it was rendered by itself; if not, it is a base, a component, or problems says why"`
-	Base      bool       `json:"base" doc:"another kustomization of the tree includes it, and only that is rendered"`
-	Reads     []string   `json:"reads" doc:"every file that rendering read"`
-	Documents []Resource `json:"documents" doc:"the resources that come out, in kustomize's order"`
+	File      string            `json:"file" doc:"the kustomization file"`
+	Kind      string            `json:"kind" doc:"Kustomization or Component"`
+	Names     map[string]string `json:"names" doc:"every file and folder of the tree that it names, and the field that does, such as resources or patches"`
+	OK        bool              `json:"ok" doc:"it was rendered by itself; if not, it is a base, a component, or problems says why"`
+	Base      bool              `json:"base" doc:"another kustomization of the tree includes it, and only that is rendered"`
+	Reads     []string          `json:"reads" doc:"every file that rendering read"`
+	Documents []Resource        `json:"documents" doc:"the resources that come out, in kustomize's order"`
 }
 
 // A Resource is a rendered document.

@@ -31,7 +31,7 @@ func (t *tree) render(ctx context.Context, sources map[string]*source) {
 	var wg sync.WaitGroup
 	turns := make(chan struct{}, 2)
 	for dir, k := range plan {
-		overlay := &Overlay{File: k.file, Base: included[dir]}
+		overlay := &Overlay{File: k.file, Kind: k.kind, Base: included[dir], Names: k.names}
 		t.facts.Rendered[dir] = overlay
 		if ctx.Err() != nil {
 			continue
@@ -164,9 +164,10 @@ func renderedValue(n *yaml.Node) (any, error) {
 // A kustomization is what a kustomization file says about other files.
 type kustomization struct {
 	file, kind string
-	includes   []string  // folders of other kustomizations
-	traceable  bool      // a key can be added behind its last line
-	problems   []Problem // why it is not rendered
+	includes   []string          // folders of other kustomizations
+	names      map[string]string // the field that names each path
+	traceable  bool              // a key can be added behind its last line
+	problems   []Problem         // why it is not rendered
 }
 
 // kustomizations finds them all and looks at every path that they name, so
@@ -178,7 +179,7 @@ func kustomizations(t *tree, sources map[string]*source) map[string]*kustomizati
 			continue
 		}
 		dir := path.Dir(file)
-		k := &kustomization{file: file, kind: "Kustomization"}
+		k := &kustomization{file: file, kind: "Kustomization", names: map[string]string{}}
 		found[dir] = k
 		if len(sources[file].documents) != 1 {
 			k.problem(Place{file, 1, 1}, "kustomize_failed", "a kustomization file is exactly one document that can be read")
@@ -260,6 +261,7 @@ func (k *kustomization) path(t *tree, d *Document, dir, pointer string, value an
 		k.problem(at, "kustomize_failed", fmt.Sprintf("%s names %s, which is not in the tree: %s", k.file, name, reason(err)))
 		return
 	}
+	k.names[clean] = strings.SplitN(pointer, "/", 3)[1]
 	if folder && info.IsDir() {
 		k.includes = append(k.includes, clean)
 	}
