@@ -60,13 +60,15 @@ func TestHostileTextStaysText(t *testing.T) {
 			}
 		}
 	}
-	list := m.api.answers["/v1/attempts"]
-	for address, link := range map[string]bool{"https://forge.example/pull/7": true, "http://forge.example/pull/7": false, "https://user@forge.example/": false,
-		"file://host/pull/7": false, "https:pull": false, "//forge.example/": false} {
-		m.api.answers["/v1/attempts"] = strings.Replace(list, "javascript:alert(1)", address, 1)
-		body := m.ask("/attempts", cookie, nil).Body.String()
-		if strings.Contains(body, `<a href="`+address+`" rel="noopener noreferrer">`) != link || !link && strings.Contains(body, "open it") {
-			t.Errorf("%s is a link: %t is wanted", address, link)
+	for page, route := range map[string]string{"/attempts": "/v1/attempts", "/graph": "/v1/graph"} {
+		list := m.api.answers[route]
+		for address, link := range map[string]bool{"https://forge.example/pull/7": true, "http://forge.example/pull/7": false, "https://user@forge.example/": false,
+			"file://host/pull/7": false, "https:pull": false, "//forge.example/": false} {
+			m.api.answers[route] = strings.Replace(list, "javascript:alert(1)", address, 1)
+			body := m.ask(page, cookie, nil).Body.String()
+			if strings.Contains(body, `<a href="`+address+`" rel="noopener noreferrer">`) != link || !link && strings.Contains(body, "open it") {
+				t.Errorf("%s: %s is a link: %t is wanted", page, address, link)
+			}
 		}
 	}
 }

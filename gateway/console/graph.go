@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"leviathan/gateway"
@@ -46,7 +47,17 @@ type graphNode struct {
 type graphEdge struct{ X1, Y1, XM, X2, Y2 int }
 
 // A graphRow is one attempt in words.
-type graphRow struct{ gateway.AttemptItem }
+type graphRow struct {
+	TaskID    string
+	AttemptID string
+	Number    string // of the attempt at its task; "" where nobody says
+	State     string
+	External  bool
+	Pulls     []graphPull
+}
+
+// A graphPull is a pull request that an attempt left.
+type graphPull struct{ Number, State, URL string }
 
 func (k *Console) graph(v *visit) error {
 	status, err := v.client.Status(v.r.Context())
@@ -57,12 +68,12 @@ func (k *Console) graph(v *visit) error {
 	for _, t := range status.Targets {
 		body.Targets = append(body.Targets, t.Target)
 	}
-	list, err := v.client.Attempts(v.r.Context(), gateway.AttemptQuery{Target: body.Target, Limit: maxGraph})
+	graph, err := v.client.Graph(v.r.Context(), body.Target, maxGraph)
 	if err != nil {
 		return err
 	}
-	body.More = list.NextPageToken != ""
-	body.draw(list.Attempts)
+	body.More, body.Rows = graph.Truncated, rowsOf(graph)
+	body.draw()
 	summary, err := v.client.GraphSummary(v.r.Context())
 	if err != nil {
 		body.Problem = err.Error()
@@ -78,34 +89,74 @@ func (k *Console) graph(v *visit) error {
 // nouns are the types of nodes as a reader calls them.
 var nouns = map[string]string{"Target": "target", "Task": "task", "Attempt": "attempt", "PullRequest": "pull request"}
 
-// draw lays the attempts out, newest first: one row each, with its task beside
-// the first of them and its pull request behind it.
-func (b *graphBody) draw(attempts []gateway.AttemptItem) {
-	order, by := []gateway.TaskID{}, map[gateway.TaskID][]gateway.AttemptItem{}
-	for _, a := range attempts {
-		if _, ok := by[a.TaskID]; !ok {
-			order = append(order, a.TaskID)
-		}
-		by[a.TaskID] = append(by[a.TaskID], a)
-		b.Rows = append(b.Rows, graphRow{a})
+// rowsOf are the attempts of a graph, each with its task and what it left.
+func rowsOf(graph gateway.Graph) []graphRow {
+	nodes := map[string]gateway.GraphNode{}
+	for _, n := range graph.Nodes {
+		nodes[n.NodeID] = n
 	}
-	if len(attempts) == 0 {
+	task, pulls := map[string]string{}, map[string][]graphPull{}
+	for _, e := range graph.Edges {
+		from, to := nodes[e.Source], nodes[e.Sink]
+		switch {
+		case e.EdgeType == gateway.EdgeContains && to.NodeType == gateway.NodeAttempt:
+			task[e.Sink] = property(from, "task_id")
+		case e.EdgeType == gateway.EdgeProduced && to.NodeType == gateway.NodePullRequest:
+			pulls[e.Source] = append(pulls[e.Source], graphPull{property(to, "pr_number"), to.State, property(to, "pr_url")})
+		}
+	}
+	var rows []graphRow
+	for _, n := range graph.Nodes {
+		if n.NodeType == gateway.NodeAttempt {
+			rows = append(rows, graphRow{TaskID: task[n.NodeID], AttemptID: property(n, "attempt_id"), Number: property(n, "attempt_number"),
+				State: n.State, External: n.External, Pulls: pulls[n.NodeID]})
+		}
+	}
+	return rows
+}
+
+// property is a property of a node as text, empty where it has none.
+func property(n gateway.GraphNode, name string) string {
+	switch v := n.Properties[name].(type) {
+	case nil:
+		return ""
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// draw lays the attempts out, newest first: one row each, with its task beside
+// the first of them and its pull requests behind it.
+func (b *graphBody) draw() {
+	order, by := []string{}, map[string][]graphRow{}
+	for _, r := range b.Rows {
+		if _, ok := by[r.TaskID]; !ok {
+			order = append(order, r.TaskID)
+		}
+		by[r.TaskID] = append(by[r.TaskID], r)
+	}
+	if len(b.Rows) == 0 {
 		return
 	}
 	target := b.add(0, 0, "target", string(b.Target), tone{}, "/tasks?target="+url.QueryEscape(string(b.Target)))
 	row := 0
 	for _, id := range order {
-		task := b.add(1, row, "task", string(id), tone{plural(len(by[id]), "attempt"), "idle"}, "/decisions?task="+url.QueryEscape(string(id)))
+		task := b.add(1, row, "task", id, tone{plural(len(by[id]), "attempt"), "idle"}, "/decisions?task="+url.QueryEscape(id))
 		b.join(target, task)
-		for _, a := range by[id] {
-			state := label(a.State)
-			if a.External {
+		for _, r := range by[id] {
+			state := label(r.State)
+			if r.External {
 				state.Text += " (claimed)"
 			}
-			attempt := b.add(2, row, "attempt", fmt.Sprintf("#%d %s", a.AttemptNumber, short(a.AttemptID)), state, path("attempts", a.AttemptID))
+			attempt := b.add(2, row, "attempt", strings.TrimPrefix("#"+r.Number+" ", "# ")+short(r.AttemptID), state, path("attempts", r.AttemptID))
 			b.join(task, attempt)
-			if a.PRNumber != nil {
-				b.join(attempt, b.add(3, row, "pull request", "#"+deref(a.PRNumber), tone{}, external(a.PRURL)))
+			for i, pull := range r.Pulls {
+				if i > 0 {
+					row++
+				}
+				b.join(attempt, b.add(3, row, "pull request", "#"+pull.Number, label(pull.State), external(pull.URL)))
 			}
 			row++
 		}

@@ -67,8 +67,11 @@ func newAPI(t *testing.T) *api {
 		"/v1/policy/history":     `{"items":[{"revision":"EVIL","source":"EVIL","cause":"start"}]}`,
 		"/v1/journal/checkpoint": "leviathan-journal\nEVIL\n",
 		"/v1/events/recent":      `[` + event + `,` + claim + `]`,
-		"/v1/graph/summary":      `{"nodes_by_type":{"Target":1,"Task":1}}`,
-		"/v1/autonomy/halt":      `{"status":"ok"}`, "/v1/autonomy/resume": `{"status":"ok"}`, "/v1/attempts/ATTEMPT/cancel": `{"status":"ok"}`,
+		"/v1/graph": `{"nodes":[{"node_id":"target:demo","node_type":"Target","properties":{}},{"node_id":"t","node_type":"Task","properties":{"task_id":"EVIL"}},` +
+			`{"node_id":"a","node_type":"Attempt","properties":{"attempt_id":"ATTEMPT","attempt_number":1},"state":"EVIL"},{"node_id":"p","node_type":"PullRequest","properties":{"pr_number":7,"pr_url":"javascript:alert(1)"},"state":"EVIL"}],` +
+			`"edges":[{"edge_type":"CONTAINS","source":"t","sink":"a"},{"edge_type":"PRODUCED","source":"a","sink":"p"}],"truncated":true}`,
+		"/v1/graph/summary": `{"nodes_by_type":{"Target":1,"Task":1}}`,
+		"/v1/autonomy/halt": `{"status":"ok"}`, "/v1/autonomy/resume": `{"status":"ok"}`, "/v1/attempts/ATTEMPT/cancel": `{"status":"ok"}`,
 		"/v1/targets/demo/circuit/reset": `{"status":"ok"}`, "/v1/targets/demo/tasks/guide/retry": `{"status":"ok"}`,
 	} {
 		if strings.HasSuffix(path, ".log") || strings.HasSuffix(path, "checkpoint") {

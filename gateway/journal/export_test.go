@@ -77,6 +77,25 @@ func Plans() []Plan {
 	add("artifacts", sqlArtifacts, []any{"a"})
 	add("decision", selectDecision+sqlOneDecision, []any{"x"})
 	add("task", selectTask+`WHERE target = ? AND task = ?`, []any{"a", "t"})
+	for name, f := range map[string]NodeFilter{"nodes": {}, "nodes of target": {Target: "a"}, "nodes of type": {Type: gateway.NodeTask}, "nodes of type and target": {Type: gateway.NodeTask, Target: "a"}} {
+		types, err := kinds(f.Type, gateway.NodeTypes())
+		if err != nil {
+			panic(err)
+		}
+		sql, args := sqlNodes(f, types, noBound, "", 10)
+		add(name, sql, args)
+	}
+	for name, f := range map[string]EdgeFilter{"edges": {}, "edges of node": {Node: "a"}, "edges of type": {Type: gateway.EdgeProduced}} {
+		types, err := kinds(f.Type, gateway.EdgeTypes())
+		if err != nil {
+			panic(err)
+		}
+		sql, args := sqlEdges(f, types, edgeKey{}, 10)
+		add(name, sql, args)
+	}
+	add("node", sqlNode, []any{"a"})
+	add("what an attempt left", sqlProduced, []any{"a"})
+	add("what a task waits for", sqlDepends, []any{"a"})
 	return out
 }
 

@@ -27,8 +27,8 @@ func pullNode(t gateway.TargetID, number int64) string {
 }
 
 const (
-	dependsOn = "DEPENDS_ON"
-	produced  = "PRODUCED"
+	dependsOn = gateway.EdgeDependsOn
+	produced  = gateway.EdgeProduced
 )
 
 // node writes a node of the gateway's own over whatever was claimed.

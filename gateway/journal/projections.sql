@@ -174,6 +174,7 @@ CREATE TABLE edge (
 	external INTEGER NOT NULL,
 	PRIMARY KEY (type, source, sink)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX edge_sink ON edge (type, sink, source);
 
 CREATE TABLE decision (
 	seq           INTEGER PRIMARY KEY,

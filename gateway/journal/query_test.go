@@ -16,7 +16,10 @@ func TestQueryPlans(t *testing.T) {
 	j := open(t, t.TempDir(), newClock())
 	few := map[string]bool{"live attempts": true, "live attempts of target": true, "state's attempts": true, "all live attempts": true, "intents": true,
 		// Actions are few, and so are codes; their rows are found by the index.
-		"count of code": true, "count of code by time": true}
+		"count of code": true, "count of code by time": true,
+		// A page of each type by its index, and the pages sorted.
+		"nodes": true, "nodes of target": true, "nodes of type": true, "nodes of type and target": true,
+		"edges": true, "edges of node": true, "edges of type": true}
 	for _, p := range journal.Plans() {
 		steps, err := j.Explain(t.Context(), p)
 		if err != nil {

@@ -92,7 +92,7 @@ func TestConsole(t *testing.T) {
 		"/decisions?action=change.push":        {"scope.outside_task"},
 		"/policy":                              {"Active"},
 		"/journal":                             {"leviathan-journal", "attempt.started"},
-		"/graph":                               {"<svg role=\"img\"", "The same as text"},
+		"/graph":                               {"<svg role=\"img\"", "The same as text", "demo → guide → <a", "demo → notes → <a"},
 		"/act/halt?target=demo":                {"What will happen", "<strong>2 attempts</strong>"},
 	}
 	seen := map[string]bool{}

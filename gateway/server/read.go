@@ -40,7 +40,7 @@ func (s *Server) readTarget(r *http.Request, p principal, row route) gateway.Tar
 }
 
 // boundRoutes are the lists that show a bound token its own target alone.
-var boundRoutes = map[string]bool{"/v1/attempts": true, "/v1/autonomy/status": true}
+var boundRoutes = map[string]bool{"/v1/attempts": true, "/v1/autonomy/status": true, "/v1/graph": true, "/v1/graph/nodes": true}
 
 func (s *Server) listAttempts(w http.ResponseWriter, r *http.Request, p principal) error {
 	limit, err := limitOf(r, 50, 1000)
@@ -215,12 +215,4 @@ func (s *Server) recentEvents(w http.ResponseWriter, r *http.Request, _ principa
 		return err
 	}
 	return writeJSON(w, http.StatusOK, events)
-}
-
-func (s *Server) graphSummary(w http.ResponseWriter, r *http.Request, _ principal) error {
-	summary, err := s.journal.GraphSummary(r.Context())
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, summary)
 }

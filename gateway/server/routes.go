@@ -112,6 +112,10 @@ func routes() []route {
 		{"GET", "/v1/events/recent", read, 0, 0, (*Server).recentEvents, "events, newest first"},
 		{"POST", "/v1/events/ingest", gateway.ActionEventAppend, 8 * mib, 0, (*Server).ingest, "append external events, all or nothing"},
 		{"POST", "/v1/forge/github/webhook", open, 1 * mib, 0, (*Server).githubWebhook, "GitHub says what happened, signed; 404 without a secret"},
+		{"GET", "/v1/graph", read, 0, 0, (*Server).graphPicture, "the newest attempts with their targets, tasks and pull requests"},
+		{"GET", "/v1/graph/nodes", read, 0, 0, (*Server).graphNodes, "nodes of the graph, newest first"},
+		{"GET", "/v1/graph/nodes/{node}", read, 0, 0, (*Server).graphNode, "one node of the graph"},
+		{"GET", "/v1/graph/edges", read, 0, 0, (*Server).graphEdges, "edges of the graph, in their order"},
 		{"GET", "/v1/graph/summary", read, 0, 0, (*Server).graphSummary, "nodes and edges by type"},
 	}
 }

@@ -15,7 +15,7 @@ import (
 // somePath fills a route's names with something that is well formed.
 func somePath(path string) string {
 	return strings.NewReplacer("{target}", "demo", "{task}", "guide", "{attempt}", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "{name}", "log",
-		"{decision}", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "{token}", "01ARZ3NDEKTSV4RRFFQ69G5FAV").Replace(path)
+		"{decision}", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "{token}", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "{node}", "task:demo%2Fguide").Replace(path)
 }
 
 func TestS15EveryRouteButTheOpenOnesNeedsAToken(t *testing.T) {
