@@ -1,0 +1,32 @@
+package leviathan.invariants._kube
+
+import rego.v1
+
+# selected are the pods of a resource's scope and namespace that a selector of
+# labels finds. An empty one finds none.
+selected(r, labels) := {concat("/", [pod.kind, pod.name]) |
+	count(labels) > 0
+	some pod in all_pods(r.scope)
+	pod.namespace == r.namespace
+	every key, value in labels {
+		pod.labels[key] == value
+	}
+}
+
+# ports are a Service's, with the container's that each leads to: a name is
+# looked up, a number is itself, and nothing is the Service's own.
+ports(service, container) := [port |
+	some i, declared in list(service.value, ["spec", "ports"])
+	port := {
+		"path": ["spec", "ports", i],
+		"port": get(declared, ["port"], 0),
+		"target": get(declared, ["targetPort"], get(declared, ["port"], 0)),
+		"reaches": container_ports(container, get(declared, ["targetPort"], get(declared, ["port"], 0))),
+	}
+]
+
+# address is the number behind the last colon, 0 if there is none.
+address(text) := to_number(found[0][1]) if {
+	found := regex.find_all_string_submatch_n(`:([0-9]{1,5})/?$`, text, 1)
+	count(found) == 1
+} else := 0
