@@ -10,7 +10,7 @@ RACE     := ./gateway/... ./scheduler/... ./worker/... ./spider/...
 PLAIN    := ./gateway/engine ./gateway/replay ./cmd/... ./policies/... ./invariants/... ./deploy/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check invariants policy-test policy-mutation policy-laws docs bench images images-check images-push manifests clean
+.PHONY: help build demo test check docs-test invariants policy-test policy-mutation policy-laws docs bench images images-check images-push manifests clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ check: ## formatting, vet, static analysis, tidiness
 
 invariants: build ## what must be true of this repository: manifests, workflows, documents, requirements
 	$(BIN) invariants check --settings .ci/invariants.yaml
+
+docs-test: ## run the commands that README and docs/ show, and compare what they print
+	$(GO) test -run '^TestS21' ./cmd/leviathan
 
 policy-test: $(OPA) ## the stock opa on our policies: test with coverage, check, fmt
 	$(OPA) test --timeout 5m --coverage --threshold 100 --format json policies/ > bin/coverage.json || { cat bin/coverage.json; exit 1; }
