@@ -57,6 +57,18 @@ func (j *Journal) Commit(ctx context.Context, fn func(*Tx) error) error {
 	return j.wait(j.requests, &request{ctx: ctx, fn: fn, done: make(chan struct{})})
 }
 
+// A Committed is one transaction of the writer.
+type Committed struct {
+	Callers int // of Commit, who shared it; at least 1
+	Took    time.Duration
+	Failed  bool // nothing of it is on disk
+}
+
+// OnCommit has f told of every transaction from now on, in place of whoever was
+// told before. f runs on the writer, before the callers have their answer: it
+// must not wait for anything, nor call the journal.
+func (j *Journal) OnCommit(f func(Committed)) { j.onCommit.Store(&f) }
+
 // exclusive runs work on the writer between transactions.
 func (j *Journal) exclusive(ctx context.Context, work func() error) error {
 	return j.wait(j.alone, &request{ctx: ctx, work: work, done: make(chan struct{})})
@@ -165,11 +177,16 @@ func (j *Journal) commit(requests []*request) {
 	if len(run) == 0 {
 		return
 	}
-	if err := j.transact(run); err != nil {
+	began := time.Now()
+	err := j.transact(run)
+	if err != nil {
 		j.cfg.Logger.Error("commit", "error", err, "callers", len(run))
 		for _, r := range run {
 			r.err = err
 		}
+	}
+	if told := j.onCommit.Load(); told != nil {
+		(*told)(Committed{Callers: len(run), Took: time.Since(began), Failed: err != nil})
 	}
 	for _, r := range run {
 		close(r.done)

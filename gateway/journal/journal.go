@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -96,6 +97,7 @@ type Journal struct {
 	closed   chan struct{}
 	once     sync.Once
 	closeErr error
+	onCommit atomic.Pointer[func(Committed)]
 
 	mu      sync.RWMutex
 	seq     int64

@@ -88,6 +88,9 @@ type decided struct {
 	policy  *engine.Snapshot
 	masked  *masked        // what is recorded instead, if the policy masks
 	record  journal.Record // made outside the writer, appended inside
+	// category is of the verdict on a repository that this is; "" for the
+	// answer to a question.
+	category string
 }
 
 // obligations decodes what the policy demands with its answer.
@@ -143,7 +146,9 @@ func (s *Server) decide(ctx context.Context, q question) (*decided, error) {
 			err = s.contend(ctx, &q, d)
 		}
 		if err != nil {
-			s.metrics.unrecorded.Inc()
+			if errors.Is(err, journal.ErrNotRecorded) || gateway.KindOf(err) == gateway.InternalError && ctx.Err() == nil {
+				s.metrics.unrecorded.Inc()
+			}
 			return nil, err
 		}
 		s.metrics.decision(q.action, d)
@@ -218,8 +223,11 @@ func (s *Server) contend(ctx context.Context, q *question, d *decided) error {
 	return nil
 }
 
+// codeContention is the one reason that the door itself gives.
+const codeContention = "unknown.contention"
+
 func contention() engine.Result {
-	return engine.Refuse("unknown.contention", "the target's state changed three times while this was being decided", "Ask again.")
+	return engine.Refuse(codeContention, "the target's state changed three times while this was being decided", "Ask again.")
 }
 
 // askAgain answers a question whose facts moved before its commit. It runs

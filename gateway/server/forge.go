@@ -122,19 +122,26 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// budgetGauge shows what the forge still lets the process ask. What is not
+// budgetGauge shows what the forge still lets the process ask, and of how much. What is not
 // known is not shown: it is not zero.
 type budgetGauge struct{ budget *forge.GitHubBudget }
 
 var budgetDesc = prometheus.NewDesc("leviathan_forge_budget_remaining",
 	"Requests that GitHub lets this gateway make until its limit starts anew; absent while GitHub has not said.", nil, nil)
 
+var budgetLimitDesc = prometheus.NewDesc("leviathan_forge_budget_limit",
+	"Requests that GitHub lets this gateway make in all before its limit starts anew; absent while GitHub has not said.", nil, nil)
+
 // Describe implements prometheus.Collector.
-func (g budgetGauge) Describe(out chan<- *prometheus.Desc) { out <- budgetDesc }
+func (g budgetGauge) Describe(out chan<- *prometheus.Desc) {
+	out <- budgetDesc
+	out <- budgetLimitDesc
+}
 
 // Collect implements prometheus.Collector.
 func (g budgetGauge) Collect(out chan<- prometheus.Metric) {
-	if left, _, known := g.budget.Remaining(); known {
+	if left, limit, known := g.budget.Remaining(); known {
 		out <- prometheus.MustNewConstMetric(budgetDesc, prometheus.GaugeValue, float64(left))
+		out <- prometheus.MustNewConstMetric(budgetLimitDesc, prometheus.GaugeValue, float64(limit))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -85,8 +86,9 @@ type Forwarder struct {
 	forwarded prometheus.Counter
 	dropped   *prometheus.CounterVec
 
-	after  int64 // the last record that was dealt with; Run's alone
-	kept   int64 // what the journal has of it
+	at     atomic.Int64 // after, for who looks on; -1 before Run knows it
+	after  int64        // the last record that was dealt with; Run's alone
+	kept   int64        // what the journal has of it
 	keptAt time.Time
 }
 
@@ -120,7 +122,8 @@ func NewForwarder(c ForwardConfig, registry prometheus.Registerer) (*Forwarder, 
 	if f.client == nil {
 		f.client = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 1, IdleConnTimeout: time.Minute}}
 	}
-	for _, c := range []prometheus.Collector{f.forwarded, f.dropped} {
+	f.at.Store(-1)
+	for _, c := range []prometheus.Collector{f.forwarded, f.dropped, forwardLag{f}} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("registering the forwarder's metrics: %w", err)
 		}
@@ -137,6 +140,7 @@ func (f *Forwarder) Run(ctx context.Context) error {
 		return fmt.Errorf("reading the forwarder's cursor: %w", err)
 	}
 	f.after, f.kept, f.keptAt = at, at, f.now()
+	f.at.Store(at)
 	defer f.keep(context.WithoutCancel(ctx))
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = min(pause.InitialInterval, f.maxPause), f.maxPause
@@ -203,6 +207,7 @@ func (f *Forwarder) forward(ctx context.Context) (refusal, err error) {
 // down.
 func (f *Forwarder) moved(ctx context.Context, seq int64) {
 	f.after = seq
+	f.at.Store(seq)
 	if f.now().Sub(f.keptAt) >= forwardKeep {
 		f.keep(ctx)
 	}
@@ -265,8 +270,25 @@ func (f *Forwarder) shed(ctx context.Context) error {
 		}
 		f.dropped.WithLabelValues(droppedBehind).Add(float64(len(events)))
 		f.after = next
+		f.at.Store(next)
 	}
 	return nil
+}
+
+// forwardLag shows how far a forwarder is behind.
+type forwardLag struct{ *Forwarder }
+
+var forwardLagDesc = prometheus.NewDesc("leviathan_forward_lag_records",
+	"Records of the journal that were not yet looked through for the spider; absent before the forwarder runs.", nil, nil)
+
+// Describe implements prometheus.Collector.
+func (f forwardLag) Describe(out chan<- *prometheus.Desc) { out <- forwardLagDesc }
+
+// Collect implements prometheus.Collector.
+func (f forwardLag) Collect(out chan<- prometheus.Metric) {
+	if at := f.at.Load(); at >= 0 {
+		out <- prometheus.MustNewConstMetric(forwardLagDesc, prometheus.GaugeValue, float64(max(0, f.journal.Seq()-at)))
+	}
 }
 
 // keep writes the cursor down. That it cannot be is no harm but that events

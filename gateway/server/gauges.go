@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,13 +19,18 @@ type gauges struct {
 	server *Server
 
 	build, targets, records, bytes, masked, candidate, compared, dropped, flips, attempts, ready *prometheus.Desc
+	policy, governsSince, unreadable, leases                                                     *prometheus.Desc
 	writerEpoch, writerHeld, second                                                              *prometheus.Desc
 	checkpoint, checkpointAt, checkpointLag, free, size                                          *prometheus.Desc
 }
 
 func newGauges(s *Server) *gauges {
 	return &gauges{server: s,
-		build:         prometheus.NewDesc("leviathan_build_info", "Always 1; the labels say what runs and which policy governs.", []string{"version", "policy_revision"}, nil),
+		build:         prometheus.NewDesc("leviathan_build_info", "1, with the release and the Go that it was built with.", []string{"component", "version", "go_version"}, nil),
+		policy:        prometheus.NewDesc("leviathan_policy_info", "1, with the revision of the policy that governs.", []string{"revision"}, nil),
+		governsSince:  prometheus.NewDesc("leviathan_policy_activated_timestamp_seconds", "Since when that policy governs, in seconds since 1970.", nil, nil),
+		unreadable:    prometheus.NewDesc("leviathan_policy_source_problem", "1 while the source of policies cannot be read.", nil, nil),
+		leases:        prometheus.NewDesc("leviathan_leases", "Attempts whose lease has not ended.", nil, nil),
 		records:       prometheus.NewDesc("leviathan_journal_records", "Records in the journal.", nil, nil),
 		bytes:         prometheus.NewDesc("leviathan_journal_bytes", "Size of the journal's database.", nil, nil),
 		checkpoint:    prometheus.NewDesc("leviathan_journal_checkpoint_file_records", "Records that the newest checkpoint in the file beside the database covers.", nil, nil),
@@ -38,7 +44,7 @@ func newGauges(s *Server) *gauges {
 		compared:      prometheus.NewDesc("leviathan_policy_shadow_compared", "Live questions that the waiting candidate was asked as well.", nil, nil),
 		dropped:       prometheus.NewDesc("leviathan_policy_shadow_dropped", "Live questions that the waiting candidate had no time for.", nil, nil),
 		flips:         prometheus.NewDesc("leviathan_policy_shadow_flips", "Live questions that the waiting candidate would have answered differently.", []string{"class"}, nil),
-		attempts:      prometheus.NewDesc("leviathan_live_attempts", "Attempts that have not ended, by state.", []string{"state"}, nil),
+		attempts:      prometheus.NewDesc("leviathan_journal_live_attempts", "Attempts that have not ended, by state, of all targets.", []string{"state"}, nil),
 		writerEpoch:   prometheus.NewDesc("leviathan_writer_epoch", "How many writers the journal has had, in a cluster.", nil, nil),
 		writerHeld:    prometheus.NewDesc("leviathan_writer_held_seconds", "How long this gateway may still write without renewing its Lease; 0 if it may not.", nil, nil),
 		second:        prometheus.NewDesc("leviathan_config_map_followed", "1 while the ConfigMap of the autonomy configs is followed.", nil, nil),
@@ -48,7 +54,7 @@ func newGauges(s *Server) *gauges {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.build, g.targets, g.records, g.bytes, g.checkpoint, g.checkpointAt, g.checkpointLag, g.masked, g.candidate,
+	for _, d := range []*prometheus.Desc{g.build, g.targets, g.records, g.bytes, g.checkpoint, g.checkpointAt, g.checkpointLag, g.masked, g.candidate, g.policy, g.governsSince, g.unreadable, g.leases,
 		g.compared, g.dropped, g.flips, g.attempts, g.ready, g.free, g.size, g.writerEpoch, g.writerHeld, g.second} {
 		out <- d
 	}
@@ -63,12 +69,11 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	s := g.server
-	gauge(g.build, 1, gateway.Version, s.engine.Current().Revision())
-	waiting := 0.0
-	if s.waitingPolicy() != nil {
-		waiting = 1
-	}
-	gauge(g.candidate, waiting)
+	gauge(g.build, 1, "gateway", gateway.Version, runtime.Version())
+	gauge(g.policy, 1, s.engine.Current().Revision())
+	gauge(g.candidate, one(s.waitingPolicy() != nil))
+	gauge(g.unreadable, one(s.policyUnreadable()))
+	gauge(g.leases, float64(s.leased()))
 	report, _ := s.shadow.Report()
 	gauge(g.compared, float64(report.Compared))
 	gauge(g.dropped, float64(report.Dropped))
@@ -77,11 +82,25 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	}
 	g.collectFiles(gauge)
 	g.collectCluster(gauge)
-	readable := 0.0
-	if g.collectJournal(ctx, gauge) == nil {
-		readable = 1
+	gauge(g.ready, one(g.collectJournal(ctx, gauge) == nil))
+}
+
+// one is a truth as a metric has it.
+func one(b bool) float64 {
+	if b {
+		return 1
 	}
-	gauge(g.ready, readable)
+	return 0
+}
+
+// leased counts the leases that have not ended.
+func (s *Server) leased() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.running {
+		n += t.leases.count(s.now())
+	}
+	return n
 }
 
 // collectFiles looks at the configs and at the state folder.
@@ -121,11 +140,7 @@ func (g *gauges) collectCluster(gauge func(*prometheus.Desc, float64, ...string)
 		gauge(g.writerHeld, st.HeldForSeconds)
 	}
 	if o, ok := g.server.targets.Seconded(); ok {
-		followed := 0.0
-		if o.Known && o.Problem == "" {
-			followed = 1
-		}
-		gauge(g.second, followed)
+		gauge(g.second, one(o.Known && o.Problem == ""))
 	}
 }
 
@@ -136,6 +151,13 @@ func (g *gauges) collectJournal(ctx context.Context, gauge func(*prometheus.Desc
 	}
 	gauge(g.records, float64(stats.Records))
 	gauge(g.bytes, float64(stats.Bytes))
+	last, err := g.server.journal.Activations(ctx, 1)
+	if err != nil {
+		return err
+	}
+	if len(last) == 1 {
+		gauge(g.governsSince, float64(last[0].At.UnixMicro())/1e6)
+	}
 	masked, err := g.server.journal.MaskedDecisions(ctx)
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ func (s *Server) gitUploadPack(w http.ResponseWriter, r *http.Request, p princip
 	w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
 	w.Header().Set("Cache-Control", "no-cache")
 	served, err := mirror.UploadPack(r.Context(), w, body, view)
-	s.metrics.gitBytes.Add(float64(served.Bytes))
+	s.metrics.gitBytes.WithLabelValues(packServed).Add(float64(served.Bytes))
 	if err != nil {
 		s.log.Info("fetch refused", "target", fields(r)["target"], "who", p.id, "error", err)
 	}
@@ -196,7 +196,7 @@ func (s *Server) gitReceivePack(w http.ResponseWriter, r *http.Request, p princi
 	t.push.Lock()
 	defer t.push.Unlock()
 	verdict := s.judge(r.Context(), t, p, a, push, err)
-	s.metrics.gitBytes.Add(float64(push.PackBytes()))
+	s.metrics.gitBytes.WithLabelValues(packReceived).Add(float64(push.PackBytes()))
 	return push.Report(w, verdict.ok, verdict.code, verdict.lines)
 }
 

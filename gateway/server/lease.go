@@ -33,6 +33,18 @@ func (l *leases) drop(id gateway.AttemptID) {
 	delete(l.by, id)
 }
 
+// count is how many attempts have a lease that has not ended at now.
+func (l *leases) count(now time.Time) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, until := range l.by {
+		if until.After(now) {
+			n++
+		}
+	}
+	return n
+}
+
 // until is when the attempt's lease ends; the zero time if it has none.
 func (l *leases) until(id gateway.AttemptID) time.Time {
 	l.mu.Lock()

@@ -297,6 +297,13 @@ func (s *Server) waitingPolicy() *gateway.PolicyCandidate {
 	return s.policy.waiting
 }
 
+// policyUnreadable reports whether the source of policies cannot be read.
+func (s *Server) policyUnreadable() bool {
+	s.policy.mu.Lock()
+	defer s.policy.mu.Unlock()
+	return s.policy.problem != ""
+}
+
 // policyProblem is why the newest candidate is not active; "" if there is none.
 func (s *Server) policyProblem() string {
 	if c := s.waitingPolicy(); c != nil {

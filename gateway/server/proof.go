@@ -21,6 +21,12 @@ const (
 	proofStale = 4 * proveEvery
 )
 
+// How a proof ended; the label of leviathan_killswitch_proofs_total.
+const (
+	proofHeld   = "held"
+	proofFailed = "failed"
+)
+
 // A killSwitch remembers the newest proof that off means off.
 type killSwitch struct {
 	mu      sync.Mutex
@@ -97,10 +103,10 @@ func (s *Server) prove(ctx context.Context) {
 	switch {
 	case targets == 0:
 	case err != nil:
-		s.metrics.proofs.WithLabelValues("failed").Inc()
+		s.metrics.proofs.WithLabelValues(proofFailed).Inc()
 		s.log.Error("the kill switch does not work: stop this gateway, and correct the policy", "error", err)
 	default:
-		s.metrics.proofs.WithLabelValues("held").Inc()
+		s.metrics.proofs.WithLabelValues(proofHeld).Inc()
 		s.metrics.lastProof.Set(float64(now.UnixMicro()) / 1e6)
 	}
 }

@@ -94,6 +94,7 @@ type Server struct {
 	artifacts *os.Root
 	// evaluations bounds how many questions the policy answers at once.
 	evaluations evaluations
+	judging     chan struct{} // held by whoever judges a repository
 	killSwitch  killSwitch
 	background  background // what nobody waits for
 
@@ -116,7 +117,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{stateDir: c.StateDir, journal: c.Journal, engine: c.Engine, targets: c.Targets, operatorHash: hashSecret(c.OperatorToken),
 		log: c.Logger, now: c.Now, openMetrics: c.OpenMetrics, gitBinary: c.GitBinary, webhook: c.GitHubWebhook,
-		onChange: c.OnChange, warnings: c.Warnings, writer: c.Writer, reviewer: c.Reviewer, metrics: newMetrics(), evaluations: newEvaluations(),
+		onChange: c.OnChange, warnings: c.Warnings, writer: c.Writer, reviewer: c.Reviewer, metrics: newMetrics(), evaluations: newEvaluations(), judging: make(chan struct{}, 1),
 		shadow: replay.NewShadow(c.Logger), replayLast: cmp.Or(c.ReplayLast, replayLast), running: map[gateway.TargetID]*target{}}
 	if s.now == nil {
 		s.now = time.Now
@@ -131,6 +132,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 			return nil, fmt.Errorf("creating the state folder: %w", err)
 		}
 	}
+	s.journal.OnCommit(s.metrics.committed)
 	if err := s.metrics.registry.Register(newGauges(s)); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}

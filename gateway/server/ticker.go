@@ -12,6 +12,12 @@ import (
 	"leviathan/gateway/journal"
 )
 
+// Why an attempt ran out of time.
+const (
+	expiredLease = "lease"
+	expiredStart = "start_deadline"
+)
+
 // tickEvery is how often the gateway looks for attempts whose time is up.
 const tickEvery = time.Second
 
@@ -75,22 +81,24 @@ func (s *Server) expire(ctx context.Context) error {
 	for _, a := range live {
 		why := ""
 		if until := s.lookup(a.Target).leases.until(a.ID); a.State.Leased() && !until.IsZero() && now.After(until) {
-			why = "lease"
+			why = expiredLease
 		} else if a.State == gateway.Reserved && now.After(time.UnixMicro(a.StartDeadlineUS)) {
-			why = "start_deadline"
+			why = expiredStart
 		}
 		if why == "" {
 			continue
 		}
 		q := about(gateway.ActionAttemptExpire, self, a)
 		q.request = map[string]string{"why": why}
-		d, _, err := s.finishNow(ctx, q, map[string]string{"lease": "no heartbeat within the lease", "start_deadline": "no worker started it in time"}[why])
+		d, _, err := s.finishNow(ctx, q, map[string]string{expiredLease: "no heartbeat within the lease", expiredStart: "no worker started it in time"}[why])
 		if err == nil {
 			err = d.refusal()
 		}
 		if err != nil {
 			failures = append(failures, fmt.Errorf("attempt %s, out of time: %w", a.ID, err))
+			continue
 		}
+		s.metrics.expired.WithLabelValues(why).Inc()
 	}
 	return errors.Join(failures...)
 }
