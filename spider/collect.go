@@ -1,6 +1,8 @@
 package spider
 
 import (
+	"runtime"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"leviathan/gateway"
@@ -10,7 +12,7 @@ import (
 func (s *Spider) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descUp, descReceived, descLast, descTypes, descDuplicates, descClaims, descRefused, descUntracked, descWrites,
 		descJournals, descFollowing, descCursor, descBuild, descOpenPulls, descAttempts, descRunning, descBlocked, descWorst, descCircuit, descOpened,
-		descHalted, descHaltedAll, descHalts, descEnded, descDuration, descToPull, descToMerge, descPulls, descAcceptance, descCycle, descCycles,
+		descHalted, descHaltedAll, descHalts, descEnded, descDuration, descToPull, descToMerge, descPulls, descAcceptance, descCycle, descCycles, descDecided, descReasons,
 		descEnabled, descEffective, descLimit, descHeadroom} {
 		ch <- d
 	}
@@ -30,7 +32,7 @@ func (s *Spider) Collect(ch chan<- prometheus.Metric) {
 	}
 	v := &view{}
 	v.gauge(descUp, 1)
-	v.gauge(descBuild, 1, "spider", gateway.Version)
+	v.gauge(descBuild, 1, "spider", gateway.Version, runtime.Version())
 	v.gauge(descFollowing, one(s.connected.Load()))
 	v.counter(descRefused, s.refused.Load())
 	for label, u := range shown.use {

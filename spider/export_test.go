@@ -30,6 +30,26 @@ func (s *Spider) Await(ctx context.Context, ok func(received uint64, cursor int6
 	}
 }
 
+// AwaitDecisions waits until the decisions up to the record seq are counted.
+func (s *Spider) AwaitDecisions(ctx context.Context, seq int64) error {
+	for {
+		s.mu.Lock()
+		changed, at := s.changed, s.state.DecisionSeq
+		s.mu.Unlock()
+		if at >= seq {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// MaxCodes is how many codes have a label of their own.
+const MaxCodes = maxCodes
+
 // AwaitStatus waits until a status is known that was read at or after since.
 func (s *Spider) AwaitStatus(ctx context.Context, since time.Time) error {
 	for {

@@ -171,7 +171,7 @@ type governed struct {
 func (s *Spider) watchStatus(ctx context.Context, stop context.CancelCauseFunc) {
 	tick := time.NewTicker(s.statusEvery)
 	defer tick.Stop()
-	quiet := true // the last failure has been said
+	quiet, counted := true, true // the last failure has been said
 	for {
 		st, err := s.client.Status(ctx)
 		if err == nil {
@@ -195,6 +195,14 @@ func (s *Spider) watchStatus(ctx context.Context, stop context.CancelCauseFunc) 
 				s.log.Warn("reading the gateway's status: limits and switch are not shown", "error", err)
 			} else {
 				s.log.Info("the gateway's status can be read again")
+			}
+		}
+		if err == nil {
+			err = s.decisions(ctx)
+			if said := err == nil; said != counted && ctx.Err() == nil {
+				if counted = said; err != nil {
+					s.log.Warn("reading the gateway's decisions: they are counted once they can be read", "error", err)
+				}
 			}
 		}
 		select {

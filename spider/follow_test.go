@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -26,23 +27,23 @@ func TestAFollowerTellsTheLifeOfTasks(t *testing.T) {
 	s.caughtUp(g)
 	s.governed(g)
 	s.holds(map[string]float64{
-		"leviathan_running_attempts{target=demo}":                                      2,
-		"leviathan_live_attempts{target=demo,state=running}":                           2,
-		"leviathan_live_attempts{target=demo,state=reserved}":                          0,
-		"leviathan_open_pull_requests{target=demo}":                                    0,
-		"leviathan_limit{target=demo,limit=max_open_prs}":                              3,
-		"leviathan_limit_headroom{target=demo,limit=max_open_prs}":                     1,
-		"leviathan_limit_headroom{target=demo,limit=max_running_attempts}":             0,
-		"leviathan_limit_headroom{target=demo,limit=max_attempts_per_task}":            4,
-		"leviathan_limit_headroom{target=demo,limit=circuit_breaker_failures}":         5,
-		"leviathan_autonomy_enabled{target=demo}":                                      1,
-		"leviathan_autonomy_effective{target=demo}":                                    0, // the upstream cannot be read
-		"leviathan_circuit_state{target=demo,state=closed}":                            1,
-		"leviathan_acceptance_ratio{target=demo}":                                      -1,
-		"leviathan_last_cycle_timestamp_seconds{target=demo}":                          -1,
-		"leviathan_spider_up":                                                          1,
-		"leviathan_build_info{component=spider,version=" + gateway.Version + "}":       1,
-		"leviathan_attempts_ended_total{target=demo,outcome=failed,failure_type=lost}": -1,
+		"leviathan_running_attempts{target=demo}":                                                                     2,
+		"leviathan_live_attempts{target=demo,state=running}":                                                          2,
+		"leviathan_live_attempts{target=demo,state=reserved}":                                                         0,
+		"leviathan_open_pull_requests{target=demo}":                                                                   0,
+		"leviathan_limit{target=demo,limit=max_open_prs}":                                                             3,
+		"leviathan_limit_headroom{target=demo,limit=max_open_prs}":                                                    1,
+		"leviathan_limit_headroom{target=demo,limit=max_running_attempts}":                                            0,
+		"leviathan_limit_headroom{target=demo,limit=max_attempts_per_task}":                                           4,
+		"leviathan_limit_headroom{target=demo,limit=circuit_breaker_failures}":                                        5,
+		"leviathan_autonomy_enabled{target=demo}":                                                                     1,
+		"leviathan_autonomy_effective{target=demo}":                                                                   0, // the upstream cannot be read
+		"leviathan_circuit_state{target=demo,state=closed}":                                                           1,
+		"leviathan_acceptance_ratio{target=demo}":                                                                     -1,
+		"leviathan_last_cycle_timestamp_seconds{target=demo}":                                                         -1,
+		"leviathan_spider_up":                                                                                         1,
+		"leviathan_build_info{component=spider,version=" + gateway.Version + ",go_version=" + runtime.Version() + "}": 1,
+		"leviathan_attempts_ended_total{target=demo,outcome=failed,failure_type=lost}":                                -1,
 	})
 
 	g.clock.add(90 * time.Second)

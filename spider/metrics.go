@@ -28,7 +28,7 @@ var (
 	descJournals   = desc("leviathan_spider_journal_changes_total", "Times that the gateway came back with another journal, which is counted from its start.")
 	descFollowing  = desc("leviathan_spider_following", "1 while the gateway's status can be read by a spider that follows; 0 when it cannot, or the spider only receives.")
 	descCursor     = desc("leviathan_spider_cursor_seq", "Place in the journal of the last event that was followed.")
-	descBuild      = desc("leviathan_build_info", "1, with the release.", "component", "version")
+	descBuild      = desc("leviathan_build_info", "1, with the release and the Go that it was built with.", "component", "version", "go_version")
 
 	descOpenPulls  = desc("leviathan_open_pull_requests", "Pull requests that are intended or open, unlisted ones of the forge among them.", "target")
 	descAttempts   = desc("leviathan_live_attempts", "Attempts that have not ended, by state.", "target", "state")
@@ -48,6 +48,9 @@ var (
 	descAcceptance = desc("leviathan_acceptance_ratio", "Merged pull requests by all that ended; missing while none has.", "target")
 	descCycle      = desc("leviathan_last_cycle_timestamp_seconds", "When the last cycle was completed, in seconds since 1970; missing before the first.", "target")
 	descCycles     = desc("leviathan_cycles_total", "Cycles by outcome.", "target", "outcome")
+
+	descDecided = desc("leviathan_recorded_decisions_total", "Decisions that are in the gateway's journal, by action and outcome; dry runs are left out.", "action", "outcome")
+	descReasons = desc("leviathan_recorded_decision_reasons_total", "Reasons of those decisions, by action and code; a decision with two reasons counts for both.", "action", "code")
 
 	descEnabled   = desc("leviathan_autonomy_enabled", "1 if the target's config switches it on; from the gateway's status.", "target")
 	descEffective = desc("leviathan_autonomy_effective", "1 if the next cycle would be allowed to plan; from the gateway's status.", "target")
@@ -118,6 +121,14 @@ func (s *Spider) view(st *state) *view {
 		if s.legacy {
 			v.counter(legacyDesc(t), st.Types[t])
 		}
+	}
+	for key, n := range st.Decisions {
+		action, outcome, _ := strings.Cut(key, " ")
+		v.counter(descDecided, n, action, outcome)
+	}
+	for key, n := range st.Reasons {
+		action, code, _ := strings.Cut(key, " ")
+		v.counter(descReasons, n, action, code)
 	}
 	for _, label := range slices.Sorted(maps.Keys(st.Targets)) {
 		v.target(label, st.Targets[label])

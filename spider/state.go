@@ -37,6 +37,13 @@ type state struct {
 	LastReceived  int64             `json:"last_received"`
 	Types         map[string]uint64 `json:"types"`
 
+	// DecisionSeq is the last decision that was counted; Decisions are by action
+	// and outcome, Reasons by action and code, and Codes those with a label.
+	DecisionSeq int64             `json:"decision_seq,omitempty"`
+	Decisions   map[string]uint64 `json:"decisions"`
+	Reasons     map[string]uint64 `json:"reasons"`
+	Codes       map[string]bool   `json:"codes"`
+
 	HaltedAll bool                           `json:"halted_all"`
 	Halts     uint64                         `json:"halts"`
 	Targets   map[string]*target             `json:"targets"`
@@ -119,8 +126,11 @@ func loadState(name string) (*state, error) {
 
 // check refuses a file with holes, which no spider has written.
 func (st *state) check() error {
-	if st.Types == nil || st.Targets == nil || st.Attempts == nil || st.Pulls == nil || st.Tasks == nil || st.Cursor < 0 || len(st.Seen)%seenSize != 0 {
+	if st.Types == nil || st.Targets == nil || st.Attempts == nil || st.Pulls == nil || st.Tasks == nil || st.Cursor < 0 || st.DecisionSeq < 0 || len(st.Seen)%seenSize != 0 {
 		return errors.New("a part is missing")
+	}
+	if (st.Decisions == nil) != (st.Reasons == nil) || (st.Decisions == nil) != (st.Codes == nil) {
+		return errors.New("a part of the decisions is missing")
 	}
 	for name, t := range st.Targets {
 		if t == nil {
