@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -26,8 +27,9 @@ func (o *consumerOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.spider, "spider-url", "", "`URL` of a spider that gets every event, as far as it keeps up")
 }
 
-// check refuses what can never work.
-func (o *consumerOptions) check() error {
+// check refuses what can never work. In a cluster, a spider that is one of its
+// Services is reached as everything there is.
+func (o *consumerOptions) check(inCluster bool) error {
 	if o.decisionLogToken != "" && o.decisionLog == "" {
 		return errors.New("--decision-log-token-file is for --decision-log-url")
 	}
@@ -37,7 +39,7 @@ func (o *consumerOptions) check() error {
 		}
 	}
 	for flag, url := range map[string]string{"--decision-log-url": o.decisionLog, "--spider-url": o.spider} {
-		if url == "" {
+		if url == "" || flag == "--spider-url" && inCluster && service(url) {
 			continue
 		}
 		if err := outside(flag, url); err != nil {
@@ -82,6 +84,17 @@ func outside(flag, raw string) error {
 		return nil
 	}
 	return fmt.Errorf("%s %s: what the gateway records leaves this machine by https alone", flag, raw)
+}
+
+// service reports whether a URL names a Service of the cluster that a process
+// runs in, which no name outside of it looks like: one label, or *.svc.
+func service(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "http" || u.User != nil {
+		return false
+	}
+	host := strings.TrimSuffix(u.Hostname(), ".cluster.local")
+	return host != "" && !strings.ContainsAny(host, ".:") || strings.HasSuffix(host, ".svc")
 }
 
 func loopback(host string) bool {

@@ -63,7 +63,7 @@ func (o *gatewayOptions) check() error {
 	if err := o.cluster.check(); err != nil {
 		return err
 	}
-	return o.consumers.check()
+	return o.consumers.check(o.cluster.on)
 }
 
 // A runningGateway is a gateway with everything that it owns.
