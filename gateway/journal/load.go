@@ -176,6 +176,11 @@ func (s *State) loadRest(db *conn) error {
 	if err != nil {
 		return err
 	}
+	s.OpenPulls = make([]OpenPull, 0, len(s.PullRequests))
+	for _, p := range s.PullRequests {
+		s.OpenPulls = append(s.OpenPulls, OpenPull{TaskID: p.TaskID, AttemptID: p.AttemptID, Number: p.Number,
+			IntendedUS: p.IntendedAt.UnixMicro(), Review: p.Review, Conflicts: p.Conflicts, Edited: p.Edited})
+	}
 	s.count()
 	return nil
 }
@@ -200,6 +205,9 @@ func (s *State) count() {
 
 func (s *State) loadTarget(db *conn) error {
 	s.Circuit = CircuitState{State: gateway.CircuitClosed}
+	if s.ReservedUS == nil {
+		s.ReservedUS = []int64{}
+	}
 	r, found, err := db.one(context.Background(), `SELECT registered, circuit, cause, opened_us, until_us, cooldown_seconds, consecutive,
 		infrastructure, infrastructure_task, probe, reserved_day, reserved_count, unlisted, unlisted_us
 		FROM target WHERE target = ?`, s.Target)
@@ -211,7 +219,13 @@ func (s *State) loadTarget(db *conn) error {
 		CooldownSeconds: r.int64(5), Consecutive: r.int(6), Infrastructure: r.int(7),
 		InfrastructureTask: gateway.TaskID(r.str(8)), Probe: gateway.AttemptID(r.str(9)),
 	}
-	s.ReservedDay, s.ReservedToday, s.UnlistedAt = r.str(10), r.int(11), r.time(13)
+	day, today := r.str(10), r.int(11)
+	if day != s.ReservedDay || today != s.ReservedToday { // an attempt more
+		if err := s.loadReserved(db); err != nil {
+			return err
+		}
+	}
+	s.ReservedDay, s.ReservedToday, s.UnlistedAt = day, today, r.time(13)
 	s.Registered, s.Unlisted = nil, nil
 	if text := r.str(0); text != "" {
 		s.Registered = &TargetRegistered{}
@@ -223,6 +237,15 @@ func (s *State) loadTarget(db *conn) error {
 		return fmt.Errorf("read unlisted pull requests: %w", err)
 	}
 	return nil
+}
+
+func (s *State) loadReserved(db *conn) error {
+	s.ReservedUS = []int64{}
+	return db.query(context.Background(), `SELECT created_us FROM attempt WHERE target = ? ORDER BY created_us DESC LIMIT ?`,
+		[]any{s.Target, MaxReserved}, func(r row) error {
+			s.ReservedUS = append(s.ReservedUS, r.int64(0))
+			return nil
+		})
 }
 
 func (s *State) loadHalts(db *conn) error {

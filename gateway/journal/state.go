@@ -24,6 +24,12 @@ type State struct {
 	ReservedToday int                           `json:"reserved_today"`
 	Circuit       CircuitState                  `json:"circuit"`
 	Tasks         map[gateway.TaskID]*TaskState `json:"tasks"`
+	// ReservedUS are the times at which the last attempts were created, newest
+	// first, at most MaxReserved, in microseconds since 1970 UTC; and OpenPulls
+	// what is known of each pull request that Open counts. Both are for rules of
+	// an operator's own, in a plan; nil elsewhere.
+	ReservedUS []int64    `json:"reserved_us,omitzero"`
+	OpenPulls  []OpenPull `json:"open_pulls,omitzero"`
 
 	Target gateway.TargetID `json:"-"`
 	// Registered reports whether target.registered was recorded.
@@ -80,6 +86,23 @@ type TaskState struct {
 	// OpenPR is the number of the task's open pull request, 0 for none, -1 for
 	// an intended one whose number the forge has not said.
 	OpenPR int `json:"open_pr"`
+}
+
+// MaxReserved is how many of the last reservations a State tells one by one.
+const MaxReserved = 256
+
+// An OpenPull is a pull request, open or intended, as a plan's policy sees it.
+type OpenPull struct {
+	TaskID    gateway.TaskID    `json:"task_id"`
+	AttemptID gateway.AttemptID `json:"attempt_id"`
+	Number    int               `json:"number"` // 0: the forge has not said
+	// IntendedUS is when the gateway set out to open it, in microseconds since
+	// 1970 UTC.
+	IntendedUS int64 `json:"intended_us"`
+	// Review, Conflicts and Edited are what the forge showed last.
+	Review    string `json:"review"`
+	Conflicts bool   `json:"conflicts"`
+	Edited    bool   `json:"edited"`
 }
 
 // stateParts keeps the JSON of a State, made at most once for each form.

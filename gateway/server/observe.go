@@ -305,6 +305,7 @@ func (t *target) statePart(q *question, at gateway.Time, state *journal.State) (
 	seen := *state
 	seen.ReservedToday = state.Today(at)
 	if q.action != gateway.ActionCyclePlan {
+		seen.ReservedUS, seen.OpenPulls = nil, nil
 		task := q.taskID()
 		seen.Tasks = map[gateway.TaskID]*journal.TaskState{}
 		if history, ok := state.Tasks[task]; ok {

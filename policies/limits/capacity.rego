@@ -2,6 +2,7 @@ package leviathan.limits
 
 import rego.v1
 
+import data.leviathan.custom
 import data.leviathan.reason
 
 # METADATA
@@ -73,3 +74,35 @@ wait_capacity := reason.of(rego.metadata.chain(), {"capacity": object.get(input,
 #   message: "the circuit breaker is half open: one probe at a time"
 #   remedy: "Wait for the probe to end; leviathan circuit reset closes the breaker at once."
 wait_probe := reason.fixed(rego.metadata.chain())
+
+# rooms and waits are those of room and beyond, and of the operator's own limits.
+rooms := object.union(room, {code: min(entries)[0] | some code, entries in _own})
+
+waits := object.union(beyond, {code: min(entries)[1] | some code, entries in _own})
+
+# _own are the operator's own limits by code, each with its reason. What does
+# not say a number leaves no room.
+_own[code] contains [_left(own), r] if {
+	some own in custom.room
+	r := _said_of(own)
+	code := r.code
+}
+
+_left(own) := own.left if is_number(own.left)
+
+_left(own) := 0 if not _numbered(own)
+
+_numbered(own) if is_number(own.left)
+
+_said_of(own) := own.reason if own.reason.code
+
+_said_of(own) := unsaid_room if not own.reason.code
+
+# METADATA
+# title: A limit of the operator's own
+# description: A rule of the operator's own limits the plan and gives no reason with a code.
+# custom:
+#   code: limits.custom
+#   message: "a rule of the operator's own leaves no more room"
+#   remedy: "Give the entry of leviathan.custom.room a reason; see docs/30_WRITING_POLICIES.md."
+unsaid_room := reason.fixed(rego.metadata.chain())

@@ -66,5 +66,6 @@ room["limits.probe"] := 0 if _probe_live
 # know, and so does every attempt that will open one.
 _slots_taken := (input.state.open + count(input.forge.unlisted)) + input.state.in_flight
 
-# slots is how many attempts the plan may reserve by all limits together.
-slots := max({0, min({n | some n in room})})
+# slots is how many attempts the plan may reserve by all limits together. The
+# operator's own narrow those that are shipped and are none by themselves.
+slots := max({0, min({min({n | some n in room})} | {n | some n in rooms})})

@@ -50,7 +50,7 @@ _members := {
 		"task_id", "digest", "base_commit", "agent", "instance", "start_deadline_us", "deadline_us", "push_attempts", "has_push_intent",
 		"pushed_commit", "probe", "lease", "task",
 	],
-	"state": ["open", "in_flight", "live", "reserved_today", "circuit", "tasks"],
+	"state": ["open", "in_flight", "live", "reserved_today", "reserved_us", "open_pulls", "circuit", "tasks"],
 	"state/circuit": ["until_us", "probe", "consecutive", "infrastructure", "infrastructure_task", "cooldown_seconds"],
 	"task_now": ["known", "present", "task"],
 }

@@ -119,6 +119,7 @@ granted(question) if {
 		with data.leviathan.access.deny as set()
 		with data.leviathan.guard.reasons as set()
 		with data.leviathan.limits.deny as set()
+		with data.leviathan.custom.deny as set()
 }
 
 test_a_plan_is_for_those_who_plan_and_nothing_else_is_a_plan if {

@@ -66,7 +66,7 @@ _skipped(rs) := {"reasons": [r | some r in rs], "next_eligible_us": null}
 _skip_waiting := {id: said |
 	some i, from in _cuts
 	until := object.get({"cuts": _cuts}, ["cuts", i + 1], count(_queue))
-	said := _skipped({code: wait | some code, wait in limits.beyond; limits.room[code] <= from})
+	said := _skipped({code: wait | some code, wait in limits.waits; limits.rooms[code] <= from})
 	some id in array.slice(_queue, from, until)
 } if {
 	allow
@@ -81,4 +81,4 @@ _skip_waiting := {id: said |
 }
 
 # _cuts are the places of the queue at which one limit more has no room.
-_cuts := sort([room | some room in {max({0, r}) | some r in limits.room}; room >= limits.slots])
+_cuts := sort([room | some room in {max({0, r}) | some r in limits.rooms}; room >= limits.slots])

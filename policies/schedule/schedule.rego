@@ -10,6 +10,8 @@ package leviathan.schedule
 import rego.v1
 
 import data.leviathan.access
+import data.leviathan.custom
+import data.leviathan.delivery
 import data.leviathan.guard
 import data.leviathan.limits
 
@@ -25,7 +27,7 @@ allow if {
 }
 
 # _against_all are the reasons that stop the whole cycle.
-_against_all := (access.deny | guard.reasons) | limits.deny
+_against_all := ((access.deny | guard.reasons) | (limits.deny | delivery.settings)) | custom.deny
 
 _tasks := input.backlog.tasks
 

@@ -2,6 +2,7 @@ package leviathan.schedule
 
 import rego.v1
 
+import data.leviathan.custom
 import data.leviathan.limits
 import data.leviathan.reason
 
@@ -13,6 +14,13 @@ _task_reasons := object.union_n(array.concat(
 	[by_task | some by_task in _of_task],
 	[by_task | some by_task in limits.of_task],
 ))
+
+# What the operator's own rules have against single tasks. One rule may have
+# several reasons against one task.
+_of_task["custom"] := {id: {concat(" ", [r.code, r.message]): r | some r in rs} |
+	some id, rs in custom.deny_task
+	_tasks[id]
+}
 
 # METADATA
 # title: The task's record is malformed

@@ -208,6 +208,10 @@ func pushes(seed document) domain {
 	}}
 }
 
+// near is how many of the first tasks have nothing against them but their
+// failures, paths and backoff.
+const near = 4 * 2 * 5 * 2 * 3
+
 // tasks are the tasks that a backlog may have, with their records.
 func tasks() domain {
 	task := map[string]any{"scope": "docs", "priority": "medium", "ready": true, "status": "pending", "allowed_paths": []any{"docs/"}, "dependencies": []any{}, "agent": "", "verify": []any{}, "digest": "now"}
