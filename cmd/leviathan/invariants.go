@@ -196,8 +196,11 @@ func binaryOf(root *cobra.Command) facts.Binary {
 	return b
 }
 
+// addCommand adds a command and those below it. One that has some below it does
+// something itself when it has flags of its own: a mere family has none.
 func addCommand(into map[string]facts.Command, cmd *cobra.Command) {
 	known := facts.Command{Flags: map[string]string{}, Runs: !cmd.HasSubCommands()}
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { known.Runs = known.Runs || cmd.HasParent() && f.Name != "help" })
 	add := func(f *pflag.Flag) { known.Flags[f.Name] = f.Value.Type() }
 	cmd.LocalFlags().VisitAll(add)
 	cmd.InheritedFlags().VisitAll(add)

@@ -14,6 +14,7 @@ type Facts struct {
 	Documents   map[string]*Document          `json:"documents" doc:"every YAML document, by id: file#index, and file#index/pointer/to/key for one inside a ConfigMap's data"`
 	Kinds       map[string][]string           `json:"kinds" doc:"ids of documents by their kind, in order of file and line; documents without a kind are under the empty string"`
 	Rendered    map[string]*Overlay           `json:"rendered" doc:"each kustomization as kustomize renders it, by its folder"`
+	Manifests   Manifests                     `json:"manifests" doc:"how documents with a kind fit the schema of Kubernetes"`
 	Workloads   map[string][]Workload         `json:"workloads" doc:"everything that has a pod template, flattened, by scope: the scope source has the files as they are, each other scope is the folder of a kustomization"`
 	RBAC        map[string]map[string][]Grant `json:"rbac" doc:"what each subject may do, by scope and then subject, such as ServiceAccount/leviathan/scheduler or Group/system:masters"`
 	Workflows   map[string]*Workflow          `json:"workflows" doc:"GitHub workflows by file, as GitHub reads them"`

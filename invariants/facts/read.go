@@ -46,16 +46,24 @@ func Read(ctx context.Context, dir string, opts Options) (_ *Facts, err error) {
 		p.merge(t.facts, sources)
 	}
 	relateCode(t.facts, parsed)
+	types, err := manifestTypes()
+	if err != nil {
+		return nil, err
+	}
+	t.facts.Manifests = checkManifests(t.facts, types)
 	t.relate(ctx, sources)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("read the repository: %w", err)
 	}
 	slices.SortFunc(t.facts.Problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
-			cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
+		return cmp.Or(comparePlaces(a.Place, b.Place), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
 	})
 	t.facts.Problems = slices.Compact(t.facts.Problems)
 	return t.facts, nil
+}
+
+func comparePlaces(a, b Place) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
 
 // empty has every map, so that whoever fills in one need not ask.
