@@ -110,7 +110,12 @@ func TestEveryCallHasItsRoute(t *testing.T) {
 		"GET /v1/journal/checkpoint": func(c *gateway.Client) error { _, err := c.Checkpoint(ctx); return err },
 		"GET /.well-known/jwks.json": func(c *gateway.Client) error { _, err := c.JWKS(ctx); return err },
 		"POST /v1/events/ingest":     func(c *gateway.Client) error { _, err := c.Ingest(ctx, gateway.IngestRequest{}); return err },
-		"GET /v1/graph/summary":      func(c *gateway.Client) error { _, err := c.GraphSummary(ctx); return err },
+		"GET /v1/invariants":         func(c *gateway.Client) error { _, err := c.InvariantChecks(ctx); return err },
+		"POST /v1/invariants/check?category=a&category=b&policy_digest=sha256%3A00": func(c *gateway.Client) error {
+			_, err := c.CheckInvariants(ctx, "sha256:00", []string{"a", "b"}, []byte("{}"))
+			return err
+		},
+		"GET /v1/graph/summary": func(c *gateway.Client) error { _, err := c.GraphSummary(ctx); return err },
 		"GET /v1/events/recent?limit=5": func(c *gateway.Client) error {
 			_, err := c.RecentEvents(ctx, 5)
 			return err

@@ -1,17 +1,13 @@
 package invariants
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"leviathan/gateway"
@@ -41,6 +37,10 @@ type Options struct {
 	// ChangedSince is a git revision: violations in files that did not change
 	// since the work left it do not count. Empty means that all count.
 	ChangedSince string
+	// Gateway, if there is one, is asked for the verdicts instead, and its
+	// journal has them: State must be empty then, and the settings have no rules
+	// of the repository's own.
+	Gateway *gateway.Client
 	// Binary is what the calling program can do.
 	Binary facts.Binary
 	// Now is the clock; nil means time.Now.
@@ -48,19 +48,21 @@ type Options struct {
 }
 
 // Check checks a repository. The error says that the check could not run at
-// all: no repository, no facts, bad settings, policies that do not load. What
-// could not run of a check that did is report.Unknown in the Report. Every
-// verdict is in the journal when Check returns.
-func Check(ctx context.Context, opts Options) (*report.Report, error) {
+// all: no repository, no facts, bad settings, policies that do not load, a gateway
+// that does not answer. What could not run of a check that did is report.Unknown
+// in the Report. Every verdict is in a journal when Check returns.
+func Check(ctx context.Context, opts Options) (_ *report.Report, err error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	settings, checks, err := load(ctx, opts.Dir, opts.Settings)
+	settings, by, err := opts.open(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, by.close()) }()
+	about := by.about()
 	asked := cmpList(opts.Categories, settings.Categories)
-	selected, err := choose(checks.List(), asked)
+	selected, err := choose(about.checks, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -78,21 +80,16 @@ func Check(ctx context.Context, opts Options) (*report.Report, error) {
 			return nil, err
 		}
 	}
-	answers := askAll(ctx, checks, selected, parts)
-	r := &report.Report{Version: opts.Binary.Version, Revision: checks.Revision(), PolicyDigest: checks.Digest(),
-		Off: off, Waived: []report.Waived{}, Baselined: []gateway.Violation{}, Rules: rulesOf(checks.Codes())}
-	for _, a := range answers {
-		r.Categories = append(r.Categories, a.category())
+	r := &report.Report{Version: opts.Binary.Version, Revision: about.revision, PolicyDigest: about.digest,
+		Off: off, Waived: []report.Waived{}, Baselined: []gateway.Violation{}, Rules: about.rules}
+	if r.Categories, err = by.verdicts(ctx, selected, parts); err != nil {
+		return nil, err
 	}
-	judged, err := judgeWaivers(ctx, checks, settings, r, opts.Now())
+	judged, err := judgeWaivers(ctx, by, settings, r, opts.Now())
 	if err != nil {
 		return nil, err
 	}
-	answers = append(answers, judged)
-	r.Categories = append(r.Categories, judged.category())
-	if err := record(ctx, opts, checks, answers, r); err != nil {
-		return nil, err
-	}
+	r.Categories = append(r.Categories, judged...)
 	if err := reduce(ctx, opts, settings, r); err != nil {
 		return nil, err
 	}
@@ -100,37 +97,50 @@ func Check(ctx context.Context, opts Options) (*report.Report, error) {
 	return r, ctx.Err()
 }
 
-// load reads the settings and the policies: the built-in ones and the
-// repository's own.
-func load(ctx context.Context, dir, file string) (s Settings, _ *engine.Checks, err error) {
-	root, err := os.OpenRoot(dir)
+// open reads the settings and opens what judges: the gateway that the options
+// name, or this process.
+func (opts Options) open(ctx context.Context) (s Settings, _ judge, err error) {
+	root, err := os.OpenRoot(opts.Dir)
 	if err != nil {
 		return s, nil, fmt.Errorf("open the repository: %w", err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	if s, err = LoadSettings(root, file); err != nil {
+	if s, err = LoadSettings(root, opts.Settings); err != nil {
 		return s, nil, err
 	}
+	if opts.Gateway != nil {
+		by, err := askGateway(ctx, opts, s)
+		return s, by, err
+	}
+	checks, err := loadRules(ctx, root, s)
+	if err != nil {
+		return s, nil, err
+	}
+	return s, &localJudge{checks: checks, state: opts.State, now: opts.Now}, nil
+}
+
+// loadRules loads the policies: the built-in ones and the repository's own.
+func loadRules(ctx context.Context, root *os.Root, s Settings) (*engine.Checks, error) {
 	var sources []engine.Source
 	for _, folder := range []string{"invariants", "reason"} {
 		sub, err := fs.Sub(policies.FS, folder)
 		if err != nil {
-			return s, nil, fmt.Errorf("open the built-in policies: %w", err)
+			return nil, fmt.Errorf("open the built-in policies: %w", err)
 		}
 		sources = append(sources, engine.Source{At: folder, FS: sub})
 	}
 	if s.Rules != "" {
 		sub, err := fs.Sub(root.FS(), s.Rules)
 		if err != nil {
-			return s, nil, fmt.Errorf("open the repository's own rules: %w", err)
+			return nil, fmt.Errorf("open the repository's own rules: %w", err)
 		}
 		sources = append(sources, engine.Source{At: "leviathan/custom", FS: sub})
 	}
 	checks, err := engine.LoadChecks(ctx, engine.Options{}, sources...)
 	if err != nil {
-		return s, nil, fmt.Errorf("load the rules: %w", err)
+		return nil, fmt.Errorf("load the rules: %w", err)
 	}
-	return s, checks, nil
+	return checks, nil
 }
 
 func cmpList(a, b []string) []string {
@@ -165,7 +175,7 @@ func choose(all []engine.Check, names []string) (out []engine.Check, err error) 
 // a repository, so that it is an error if nothing else is left.
 func present(all []engine.Check, parts engine.Input) (on []engine.Check, off []string, err error) {
 	for _, c := range all {
-		if c.Named || lacks(c, parts) != "" {
+		if c.Named || c.Lacks(parts) != "" {
 			off = append(off, c.Name)
 		} else {
 			on = append(on, c)
@@ -179,16 +189,6 @@ func present(all []engine.Check, parts engine.Input) (on []engine.Check, off []s
 
 func (s Settings) options(binary facts.Binary) facts.Options {
 	return facts.Options{Exclude: s.Exclude, Code: s.Code, Topology: s.Topology, Binary: binary}
-}
-
-// An answer is one category's decision, not yet recorded.
-type answer struct {
-	check  engine.Check
-	input  engine.Input
-	result engine.Result
-	found  []gateway.Violation
-	why    string // it is unknown
-	id     gateway.DecisionID
 }
 
 // questionParts are the parts of every category's question: the facts, and
@@ -205,93 +205,10 @@ func questionParts(f *facts.Facts, s Settings) (engine.Input, error) {
 	return append(parts, settings), nil
 }
 
-// Question is what a category is asked about a repository: the parts that all
-// categories share, and its name.
-func Question(category string, shared engine.Input) (engine.Input, error) {
-	part, err := engine.PartOf("category", category)
-	if err != nil {
-		return nil, fmt.Errorf("make the question of %s: %w", category, err)
-	}
-	return append(slices.Clone(shared), part), nil
-}
-
-// askAll asks every check, as many at once as there are processors.
-func askAll(ctx context.Context, checks *engine.Checks, selected []engine.Check, shared engine.Input) []*answer {
-	out := make([]*answer, len(selected))
-	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
-	var wg sync.WaitGroup
-	for i, check := range selected {
-		wg.Go(func() {
-			turns <- struct{}{}
-			defer func() { <-turns }()
-			in, err := Question(check.Name, shared)
-			out[i] = ask(ctx, checks, check, in)
-			if err != nil {
-				out[i].why = err.Error()
-			}
-		})
-	}
-	wg.Wait()
-	return out
-}
-
-// ask asks one check.
-func ask(ctx context.Context, checks *engine.Checks, check engine.Check, in engine.Input) *answer {
-	a := &answer{check: check, input: in, found: []gateway.Violation{}}
-	if without := lacks(check, in); without != "" {
-		a.result = engine.Refuse("unknown.no_facts", "the category has nothing to look at: no "+without,
-			"Check a repository that has it, or leave the category out in the settings.")
-		a.why = a.result.Reasons[0].Message
-		return a
-	}
-	a.result = checks.Decide(ctx, check.Name, in)
-	var obligations struct {
-		Violations *[]gateway.Violation `json:"violations"`
-	}
-	switch err := json.Unmarshal(a.result.Obligations, &obligations); {
-	case err != nil:
-		a.why = "the answer cannot be read: " + err.Error()
-	case obligations.Violations == nil: // the engine's own denial
-		for _, reason := range a.result.Reasons {
-			a.why = strings.TrimSpace(a.why + " " + reason.Code + ": " + reason.Message)
-		}
-		a.why = cmp.Or(a.why, "the answer has no violations")
-	default:
-		a.found = *obligations.Violations
-	}
-	return a
-}
-
-// hollow are the parts that say nothing.
-var hollow = []string{"null", "[]", "{}", `{"source":[]}`, `{"source":{}}`}
-
-// lacks names what a check needs and the facts do not have, "" if they have any
-// of it.
-func lacks(check engine.Check, in engine.Input) string {
-	if len(check.Needs) == 0 {
-		return ""
-	}
-	for _, need := range check.Needs {
-		for _, part := range in {
-			if part.Name == need && !slices.Contains(hollow, string(part.JSON)) {
-				return ""
-			}
-		}
-	}
-	return strings.Join(check.Needs, ", no ")
-}
-
-func (a *answer) category() report.Category {
-	c := report.Category{Name: a.check.Name, Title: a.check.Title, DecisionID: a.id, Why: a.why, Violations: a.found}
-	if a.why != "" {
-		c.Verdict = report.Unknown
-	}
-	return c
-}
-
 // judgeWaivers asks the category of the waivers, after all others.
-func judgeWaivers(ctx context.Context, checks *engine.Checks, s Settings, r *report.Report, now time.Time) (*answer, error) {
-	i := slices.IndexFunc(checks.List(), func(c engine.Check) bool { return c.Name == waiversCategory })
+func judgeWaivers(ctx context.Context, by judge, s Settings, r *report.Report, now time.Time) ([]report.Category, error) {
+	all := by.about().checks
+	i := slices.IndexFunc(all, func(c engine.Check) bool { return c.Name == waiversCategory })
 	if i < 0 {
 		return nil, errors.New("load the rules: there are none for the category waivers")
 	}
@@ -299,7 +216,7 @@ func judgeWaivers(ctx context.Context, checks *engine.Checks, s Settings, r *rep
 	if err != nil {
 		return nil, fmt.Errorf("make the question of the waivers: %w", err)
 	}
-	return ask(ctx, checks, checks.List()[i], in), nil
+	return by.verdicts(ctx, all[i:i+1], in)
 }
 
 // reduce takes out of the count what is waived, known or not changed.
@@ -326,12 +243,4 @@ func reduce(ctx context.Context, opts Options, s Settings, r *report.Report) err
 		onlyChanged(r, changed)
 	}
 	return err
-}
-
-func rulesOf(codes []engine.Code) (out []report.Rule) {
-	for _, c := range codes {
-		severity := gateway.Severity(cmp.Or(c.Severity, string(gateway.SeverityError)))
-		out = append(out, report.Rule{Code: c.Code, Severity: severity, Title: c.Title, Description: c.Description, Remedy: c.Remedy})
-	}
-	return out
 }

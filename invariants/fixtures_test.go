@@ -47,6 +47,8 @@ const atLeastBroken = 3
 
 var fixtureTime = time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)
 
+func fixtureNow() time.Time { return fixtureTime }
+
 // placeholder is one of a message that got no value; a route has names in
 // braces, too, each behind a slash.
 var placeholder = regexp.MustCompile(`(?:^|[^/])\{[a-z_]+\}`)

@@ -23,10 +23,11 @@ var starterSettings string
 // Init writes starter settings, with the categories that have something to look
 // at in the repository at dir, and a workflow. Files that exist are kept.
 func Init(ctx context.Context, dir string) (written, kept []string, err error) {
-	_, checks, err := load(ctx, dir, "")
+	_, by, err := Options{Dir: dir}.open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer func() { err = errors.Join(err, by.close()) }()
 	found, err := facts.Read(ctx, dir, facts.Options{})
 	if err != nil {
 		return nil, nil, err
@@ -36,8 +37,8 @@ func Init(ctx context.Context, dir string) (written, kept []string, err error) {
 		return nil, nil, err
 	}
 	var categories []string
-	for _, c := range checks.List() {
-		if c.Name != waiversCategory && !c.Named && lacks(c, parts) == "" {
+	for _, c := range by.about().checks {
+		if c.Name != waiversCategory && !c.Named && c.Lacks(parts) == "" {
 			categories = append(categories, c.Name)
 		}
 	}

@@ -56,13 +56,14 @@ func waiverFacts(s Settings, categories []report.Category) []waiverFact {
 	return out
 }
 
-// waiverInput is what the policy is asked about the waivers.
+// waiverInput is what the policy is asked about the waivers, but for the name of
+// their category.
 func waiverInput(facts []waiverFact, now time.Time) (engine.Input, error) {
 	var in engine.Input
 	for _, part := range []struct {
 		name  string
 		value any
-	}{{"category", waiversCategory}, {"waivers", facts}, {"today", now.UTC().Format(time.DateOnly)},
+	}{{"waivers", facts}, {"today", now.UTC().Format(time.DateOnly)},
 		{"in_a_year", now.UTC().AddDate(1, 0, 0).Format(time.DateOnly)}} {
 		made, err := engine.PartOf(part.name, part.value)
 		if err != nil {

@@ -35,14 +35,17 @@ func (o operator) invariantsCheck() *cobra.Command {
 	var opts invariants.Options
 	var format string
 	var reports []string
+	by := &connection{operator: o}
 	cmd := &cobra.Command{
 		Use:   "check [PATH]",
 		Short: "Check a repository against every invariant; the exit code is the verdict",
 		Long: "Read the repository at PATH, ask every category's policy about it, and report each violation with its place and its remedy.\n" +
 			"Exit codes: 0 held · 1 violated · 2 could not run: no facts, no rules, a policy that fails; that is never a pass.\n" +
-			"Each verdict is a decision in a journal; with --state it is kept. Settings and waivers: " + invariants.SettingsFile + ".",
+			"Each verdict is a decision in a journal; with --state it is kept, and with --gateway a gateway decides and its journal has it.\n" +
+			"Settings and waivers: " + invariants.SettingsFile + ".",
 		Example: "leviathan invariants check --report sarif=gate.sarif --report markdown=summary.md\n" +
-			"leviathan invariants check --changed-only origin/main",
+			"leviathan invariants check --changed-only origin/main\n" +
+			"leviathan invariants check --gateway https://leviathan.example.com --token-file reader.token",
 		Args: named("[PATH]"),
 	}
 	f := cmd.Flags()
@@ -54,13 +57,15 @@ func (o operator) invariantsCheck() *cobra.Command {
 	f.StringVar(&opts.Baseline, "baseline", "", "do not count the violations of this `FILE`")
 	f.StringVar(&opts.WriteBaseline, "write-baseline", "", "write what was found to this `FILE`, as a baseline")
 	f.StringVar(&opts.ChangedSince, "changed-only", "", "count only violations in files that changed since the work left `BASE`, a git revision")
+	f.StringVar(&by.url, "gateway", "", "ask the gateway at this `URL` for the verdicts, and have them in its journal; a reader's token is enough")
+	f.StringVar(&by.tokenFile, "token-file", "", "`PATH` of a file that holds the token for --gateway, or - for stdin (default $"+tokenVariable+")")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		wanted, err := parseReports(format, reports)
 		if err != nil {
 			return err
 		}
 		opts.Dir, opts.Now, opts.Binary = pathOf(args), o.now, binaryOf(cmd.Root())
-		result, err := invariants.Check(cmd.Context(), opts)
+		result, err := by.checkInvariants(cmd, opts)
 		if err != nil {
 			return couldNotRun(cmd.Context(), err)
 		}
@@ -79,6 +84,30 @@ func (o operator) invariantsCheck() *cobra.Command {
 		}
 	}
 	return cmd
+}
+
+// checkInvariants checks here, or at the gateway if there is a URL.
+func (c *connection) checkInvariants(cmd *cobra.Command, opts invariants.Options) (*checkreport.Report, error) {
+	if c.url == "" {
+		if c.tokenFile != "" {
+			return nil, errors.New("--token-file is for --gateway, which is missing")
+		}
+		return invariants.Check(cmd.Context(), opts)
+	}
+	s, err := c.open(cmd)
+	if errors.Is(err, errNoToken) {
+		return nil, fmt.Errorf("%w for the gateway: name a file with --token-file, or set %s", errNoToken, tokenVariable)
+	}
+	if err != nil {
+		return nil, err
+	}
+	opts.Gateway = s.Client
+	result, err := invariants.Check(cmd.Context(), opts)
+	var asked *gateway.Error
+	if errors.As(err, &asked) {
+		err = s.explain(cmd.Context(), "asking the gateway for the verdicts", err)
+	}
+	return result, err
 }
 
 // couldNotRun is the error of a check that has no verdict.

@@ -41,7 +41,14 @@ type Checks struct {
 	digest, revision string
 	list             []Check
 	codes            []Code
-	queries          map[string]*Snapshot // of each its query alone
+	prepared         map[string]preparedCheck
+}
+
+// A preparedCheck is a check with a Snapshot that has its query, its codes and
+// the bundle's files, and nothing else.
+type preparedCheck struct {
+	Check
+	query *Snapshot
 }
 
 // A Source is a tree of policy files and the folder of the bundle at which it
@@ -95,9 +102,23 @@ func LoadChecks(ctx context.Context, opts Options, sources ...Source) (*Checks, 
 	return s.Checks(ctx)
 }
 
-// Checks prepares the invariant checks that the bundle contains. It compiles
-// the bundle once more: call it once, and only where checks are asked for.
+// Checks are the invariant checks that the bundle contains. The first call
+// compiles the bundle once more, which takes as long as loading it; the others
+// get what that made. It fails if the bundle has no check.
 func (s *Snapshot) Checks(ctx context.Context) (*Checks, error) {
+	s.checksMu.Lock()
+	defer s.checksMu.Unlock()
+	if s.checks == nil {
+		made, err := s.prepareChecks(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.checks = made
+	}
+	return s.checks, nil
+}
+
+func (s *Snapshot) prepareChecks(ctx context.Context) (*Checks, error) {
 	manifest, err := readManifest(s.files)
 	if err != nil {
 		return nil, err
@@ -112,9 +133,10 @@ func (s *Snapshot) Checks(ctx context.Context) (*Checks, error) {
 		return nil, err
 	}
 	store := newStore(data)
-	c := &Checks{digest: s.digest, revision: s.revision, codes: s.codes, list: findChecks(live), queries: map[string]*Snapshot{}}
+	c := &Checks{digest: s.digest, revision: s.revision, codes: s.codes, list: findChecks(live), prepared: map[string]preparedCheck{}}
 	for _, check := range c.list {
-		ref := checksUnder + "." + check.Name + "." + denyRule
+		under := checksUnder + "." + check.Name
+		ref := under + "." + denyRule
 		query, err := rego.New(
 			rego.Query(resultVar+" = "+ref),
 			rego.Compiler(compiler),
@@ -125,7 +147,8 @@ func (s *Snapshot) Checks(ctx context.Context) (*Checks, error) {
 		if err != nil {
 			return nil, refuse(StepEntrypoint, "", err, "prepare %s: %v", ref, err)
 		}
-		c.queries[check.Name] = &Snapshot{query: query}
+		codes := slices.DeleteFunc(slices.Clone(s.codes), func(code Code) bool { return "data."+code.Package != under })
+		c.prepared[check.Name] = preparedCheck{check, &Snapshot{query: query, files: s.files, codes: codes}}
 	}
 	if len(c.list) == 0 {
 		return nil, refuse(StepEntrypoint, "", nil, "no rules: no package under %s has the rule %s", checksUnder, denyRule)
@@ -185,14 +208,17 @@ func (c *Checks) Revision() string { return c.revision }
 func (c *Checks) Digest() string { return c.digest }
 
 // Decide asks one check. It never fails, as Snapshot.Decide never does: what
-// goes wrong is a deny with a reason of the engine's own; see [Failures]. The
-// Result allows if the check found no error; its Obligations are an object
-// with the one key violations, a list of gateway.Violation, except for the
-// engine's own denials, whose Obligations are {}.
+// goes wrong, and a check that has nothing to look at, is a deny with a reason of
+// the engine's own; see [Failures]. The Result allows if the check found no error;
+// its Obligations are an object with the one key violations, a list of
+// gateway.Violation, except for the engine's own denials, whose Obligations are {}.
 func (c *Checks) Decide(ctx context.Context, name string, in Input) Result {
-	query := c.queries[name]
-	if query == nil {
+	check, ok := c.prepared[name]
+	if !ok {
 		return failed(CodeUndefined, fmt.Sprintf("there is no check %q", name))
+	}
+	if without := check.Lacks(in); without != "" {
+		return failed(CodeNoFacts, "no "+without)
 	}
 	if err := ctx.Err(); err != nil {
 		return interrupted(err)
@@ -201,7 +227,7 @@ func (c *Checks) Decide(ctx context.Context, name string, in Input) Result {
 	if err != nil {
 		return failed(CodeError, err.Error())
 	}
-	value, failure := query.evaluate(ctx, checkDeadline, object)
+	value, failure := check.query.evaluate(ctx, checkDeadline, object)
 	if failure != nil {
 		return *failure
 	}
@@ -210,4 +236,31 @@ func (c *Checks) Decide(ctx context.Context, name string, in Input) Result {
 		return failed(CodeResult, err.Error())
 	}
 	return result
+}
+
+// Explain decides one check again with every step of its rules shown, as
+// Snapshot.Explain does.
+func (c *Checks) Explain(ctx context.Context, name string, in Input) (Explanation, error) {
+	check, ok := c.prepared[name]
+	if !ok {
+		return Explanation{}, fmt.Errorf("explain the check %q: the policy has none of that name", name)
+	}
+	if without := check.Lacks(in); without != "" {
+		return Explanation{}, fmt.Errorf("explain the check %s: it had nothing to look at: no %s", name, without)
+	}
+	return check.query.explain(ctx, name, in, readFindings)
+}
+
+// hollow are the parts that say nothing.
+var hollow = []string{"null", "[]", "{}", `{"source":[]}`, `{"source":{}}`}
+
+// Lacks names the parts that the check needs, if the input has something of
+// none of them; "" if the check has something to look at.
+func (c Check) Lacks(in Input) string {
+	for _, part := range in {
+		if slices.Contains(c.Needs, part.Name) && !slices.Contains(hollow, string(part.JSON)) {
+			return ""
+		}
+	}
+	return strings.Join(c.Needs, ", no ")
 }

@@ -57,11 +57,16 @@ func violation(changes map[string]any) map[string]any {
 
 func decide(t *testing.T, checks *engine.Checks, name string, violations ...map[string]any) engine.Result {
 	t.Helper()
-	part, err := engine.PartOf("violations", violations)
+	return checks.Decide(t.Context(), name, engine.Input{part(t, "violations", violations), part(t, "files", map[string]any{"a.yaml": 1})})
+}
+
+func part(t *testing.T, name string, v any) engine.Part {
+	t.Helper()
+	p, err := engine.PartOf(name, v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return checks.Decide(t.Context(), name, engine.Input{part})
+	return p
 }
 
 func TestACheckAnswersWithItsViolations(t *testing.T) {
@@ -166,5 +171,49 @@ func TestAFormerHasTheFormOfNewPart(t *testing.T) {
 	}
 	if _, err := engine.PartOf("Bad Name", 1); err == nil {
 		t.Error("a name that is none was taken")
+	}
+}
+
+// A check says itself that it has nothing to look at; what it would have said is
+// no answer.
+func TestACheckWithoutFactsIsDenied(t *testing.T) {
+	needs := strings.Replace(sampleCheck, "needs: [files]", "needs: [files, violations]", 1)
+	checks, err := loadChecks(t, map[string]string{"sample/sample.rego": needs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hollow := engine.Input{part(t, "files", map[string]any{}), part(t, "violations", nil)}
+	r := checks.Decide(t.Context(), "sample", hollow)
+	if r.Allow || len(r.Reasons) != 1 || r.Reasons[0].Code != engine.CodeNoFacts || string(r.Obligations) != "{}" || !strings.HasSuffix(r.Reasons[0].Message, "no files, no violations") {
+		t.Errorf("without facts: %s", r.JSON)
+	}
+	if _, err := checks.Explain(t.Context(), "sample", hollow); err == nil {
+		t.Error("an answer that was none is explained")
+	}
+	some := engine.Input{part(t, "violations", []any{violation(nil)})}
+	if r := checks.Decide(t.Context(), "sample", some); r.Allow || r.Reasons[0].Code != "sample.bad" {
+		t.Errorf("with some of them: %s", r.JSON)
+	}
+	e, err := checks.Explain(t.Context(), "sample", some)
+	if err != nil || e.Allow || len(e.Rules) != 1 || !e.Rules[0].Reason || len(e.Rules[0].Conditions) == 0 {
+		t.Errorf("explained: %+v, %v", e, err)
+	}
+}
+
+// A bundle's checks are compiled once.
+func TestTheChecksOfASnapshotAreMadeOnce(t *testing.T) {
+	s := load(t, smallBundle(t))
+	if _, err := s.Checks(t.Context()); err == nil {
+		t.Error("a bundle without checks has some")
+	}
+	files := smallBundle(t)
+	files["invariants/sample/sample.rego"] = &fstest.MapFile{Data: []byte(sampleCheck)}
+	s = load(t, files)
+	first, err := s.Checks(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := s.Checks(t.Context()); err != nil || second != first || first.Digest() != s.Digest() {
+		t.Errorf("the second time: %v", err)
 	}
 }

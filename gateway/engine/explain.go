@@ -65,6 +65,11 @@ func (s *Snapshot) Explain(ctx context.Context, action string, in Input) (Explan
 	if s == nil {
 		return Explanation{}, fmt.Errorf("explain %s: there is no active policy", action)
 	}
+	return s.explain(ctx, action, in, readResult)
+}
+
+// explain is Explain for an answer that read reads.
+func (s *Snapshot) explain(ctx context.Context, action string, in Input, read func(ast.Value) (Result, error)) (Explanation, error) {
 	object, err := in.object()
 	if err != nil {
 		return Explanation{}, fmt.Errorf("explain %s: %w", action, err)
@@ -74,7 +79,7 @@ func (s *Snapshot) Explain(ctx context.Context, action string, in Input) (Explan
 	if err != nil {
 		return Explanation{}, fmt.Errorf("explain %s: %w", action, err)
 	}
-	result, err := readResult(value)
+	result, err := read(value)
 	if err != nil {
 		return Explanation{}, fmt.Errorf("explain %s: %w", action, err)
 	}

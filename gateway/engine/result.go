@@ -21,6 +21,7 @@ const (
 	CodeTimeout   = "unknown.policy_timeout"
 	CodeResult    = "unknown.policy_result"
 	CodeCancelled = "unknown.cancelled"
+	CodeNoFacts   = "unknown.no_facts"
 )
 
 // rulePackage is the rule that the engine's own reasons name.
@@ -36,6 +37,8 @@ func Failures() []Code {
 			"the question was cancelled", "Ask again."),
 		row(CodeError, "Policy failed", "A builtin failed, two rules contradict each other, or the input is malformed.",
 			"the policy failed to evaluate", "Correct the policy at the place that the message names."),
+		row(CodeNoFacts, "Nothing to look at", "A check of a repository was asked for, and the facts have nothing of what it is about.",
+			"the category has nothing to look at", "Check a repository that has it, or leave the category out in the settings."),
 		row(CodeResult, "Malformed answer", "The policy's answer is not one object of allow, reasons and obligations.",
 			"the policy gave a malformed answer", "Correct "+entrypoint+" in the bundle."),
 		row(CodeTimeout, "Policy too slow", "The evaluation was ended at the deadline of the action.",

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -64,6 +65,9 @@ type Snapshot struct {
 	deadlines deadlines
 	codes     []Code
 	steps     []StepResult // of loading
+
+	checksMu sync.Mutex
+	checks   *Checks // made when they are first asked for
 }
 
 // LoadDir loads the bundle in a directory: its *.rego, data.json, data.yaml

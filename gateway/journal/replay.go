@@ -66,8 +66,13 @@ type StoredPart struct {
 	JSON   json.RawMessage
 }
 
-// replayPage is how many decisions are read in one snapshot.
-const replayPage = 512
+// replayPage is how many decisions are read in one snapshot at most, and
+// replayBytes of how many bytes their parts are about, each part once: the facts
+// about a repository are larger than a thousand other decisions.
+const (
+	replayPage  = 512
+	replayBytes = 64 << 20
+)
 
 // EachDecision calls each with every decision of the range, in the order of
 // the log, from one goroutine, while the next ones are read. No snapshot is
@@ -113,6 +118,7 @@ func (j *Journal) readDecisions(ctx context.Context, in DecisionRange, give func
 	}
 	for first := true; ; first = false {
 		var page []StoredDecision
+		var last bool
 		err := j.readers.read(ctx, func(db *conn) (err error) {
 			if first && !in.Since.IsZero() {
 				low, _, err := seqsBetween(ctx, db, in.Since, gateway.Time{})
@@ -123,7 +129,7 @@ func (j *Journal) readDecisions(ctx context.Context, in DecisionRange, give func
 			}
 			r.parts.nextPage()
 			sql, args := sqlEachDecision(in, after, upTo)
-			page, err = r.page(ctx, db, sql, args)
+			page, last, err = r.page(ctx, db, sql, args)
 			return err
 		})
 		if err != nil {
@@ -135,7 +141,7 @@ func (j *Journal) readDecisions(ctx context.Context, in DecisionRange, give func
 			}
 			after = page[len(page)-1].Seq
 		}
-		if len(page) < replayPage {
+		if last {
 			return nil
 		}
 	}
@@ -166,9 +172,10 @@ type decisionReader struct {
 	texts map[string]string // strings that come again and again
 }
 
-func (r *decisionReader) page(ctx context.Context, db *conn, sql string, args []any) ([]StoredDecision, error) {
-	out := make([]StoredDecision, 0, replayPage)
-	err := db.query(ctx, sql, args, func(row row) error {
+// page reads decisions until there are enough; last says that no more follow.
+func (r *decisionReader) page(ctx context.Context, db *conn, sql string, args []any) (out []StoredDecision, last bool, err error) {
+	out = make([]StoredDecision, 0, replayPage)
+	err = db.query(ctx, sql, args, func(row row) error {
 		d := StoredDecision{
 			Seq: row.int64(0), At: row.time(1), ID: gateway.DecisionID(row.str(2)), Action: row.str(3), Target: gateway.TargetID(row.str(4)),
 			Task: gateway.TaskID(row.str(5)), Attempt: gateway.AttemptID(row.str(6)), Replayable: true,
@@ -183,12 +190,25 @@ func (r *decisionReader) page(ctx context.Context, db *conn, sql string, args []
 		out = append(out, d)
 		return nil
 	})
-	for i := 0; err == nil && i < len(out); i++ {
-		if err = r.load(ctx, db, &out[i]); err != nil {
-			err = fmt.Errorf("input of record %d: %w", out[i].Seq, err)
+	if err != nil {
+		return nil, false, err
+	}
+	size, counted := 0, map[string]bool{}
+	for i := range out {
+		if size > replayBytes {
+			return out[:i], false, nil
+		}
+		if err := r.load(ctx, db, &out[i]); err != nil {
+			return nil, false, fmt.Errorf("input of record %d: %w", out[i].Seq, err)
+		}
+		for _, p := range out[i].Parts {
+			if p.Digest != "" && !counted[p.Digest] {
+				counted[p.Digest] = true
+				size += len(p.JSON)
+			}
 		}
 	}
-	return out, err
+	return out, len(out) < replayPage, nil
 }
 
 // load fetches what the decision has by digest, and says whether all is there.

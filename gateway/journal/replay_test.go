@@ -197,6 +197,29 @@ func TestEachDecisionGoesThroughPagesAndEndsEarly(t *testing.T) {
 	}
 }
 
+// What is larger than a page has its own.
+func TestEachDecisionReadsLargeInputsALittleAtATime(t *testing.T) {
+	j := open(t, t.TempDir(), newClock())
+	commit(t, j, func(tx *journal.Tx) error {
+		for i := range 5 {
+			facts := `"` + strings.Repeat(fmt.Sprint(i), 40<<20) + `"`
+			if _, err := tx.Append(asked(t, journal.Record{Type: "x.y"}, journal.DecisionHead{}, fmt.Sprint(i), map[string]string{"facts": facts})); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	all := each(t, j, journal.DecisionRange{})
+	if seqs(all) != "1 2 3 4 5" {
+		t.Fatalf("decisions %s", seqs(all))
+	}
+	for i, d := range all {
+		if len(d.Parts) != 1 || len(d.Parts[0].JSON) != 40<<20+2 || d.Parts[0].JSON[1] != byte('0'+i) {
+			t.Errorf("decision %d has not its own input", d.Seq)
+		}
+	}
+}
+
 func TestMaskedAndPrunedDecisionsSaySo(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
 	j := open(t, dir, c)

@@ -8,8 +8,12 @@ import (
 	"leviathan/gateway/journal"
 )
 
-// logPath is the document that every decision is the value of.
-const logPath = "leviathan/main/decision"
+// logPath is the document that every decision is the value of, but for verdicts
+// on repositories: each is its category's.
+const (
+	logPath     = "leviathan/main/decision"
+	logVerdicts = "leviathan/invariants/"
+)
 
 // A LogEvent is one decision in the form of OPA's decision log, as its
 // receivers read it. Labels and custom say what that form has no place for.
@@ -59,9 +63,13 @@ func NewLogEvent(d journal.StoredDecision) (LogEvent, error) {
 	if err != nil {
 		return LogEvent{}, fmt.Errorf("write the input of decision %s: %w", d.ID, err)
 	}
+	path := logPath
+	if category, verdict := categoryOf(d); verdict {
+		path = logVerdicts + category
+	}
 	return LogEvent{
 		Labels:     map[string]string{"app": "leviathan", "version": gateway.Version},
-		DecisionID: string(d.ID), Bundles: map[string]logBundle{"leviathan": {Revision: d.Revision}}, Path: logPath,
+		DecisionID: string(d.ID), Bundles: map[string]logBundle{"leviathan": {Revision: d.Revision}}, Path: path,
 		Input: raw, Result: d.Result, Erased: d.Erased, RequestedBy: d.AskedBy, Timestamp: d.At,
 		Custom: logCustom{Seq: d.Seq, Action: d.Action, Target: d.Target, Task: d.Task, Attempt: d.Attempt, DryRun: d.DryRun,
 			PolicyDigest: d.PolicyDigest, InputDigest: d.InputDigest, Incomplete: d.Why},

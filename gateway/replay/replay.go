@@ -174,6 +174,9 @@ func (r *run) decide(ctx context.Context, in []journal.StoredDecision) []outcome
 		if !d.Replayable || notThePolicys(d.Codes) {
 			continue
 		}
+		if _, verdict := categoryOf(d); verdict {
+			continue
+		}
 		input, err := r.parts.input(d)
 		if err != nil {
 			out[i].err = fmt.Errorf("read the input of decision %s: %w", d.ID, err)
@@ -201,6 +204,7 @@ func (r *run) decide(ctx context.Context, in []journal.StoredDecision) []outcome
 // count adds one decision to the report.
 func (r *run) count(o outcome) error {
 	d := o.decision
+	_, verdict := categoryOf(d)
 	switch {
 	case o.err != nil:
 		return o.err
@@ -209,6 +213,9 @@ func (r *run) count(o outcome) error {
 		return nil
 	case notThePolicys(d.Codes):
 		r.report.NotReplayable[NotThePolicys]++
+		return nil
+	case verdict:
+		r.report.NotReplayable[AVerdict]++
 		return nil
 	}
 	r.report.Compared++

@@ -35,6 +35,13 @@ func Explain(ctx context.Context, j *journal.Journal, id gateway.DecisionID,
 		if err != nil {
 			return err
 		}
+		if category, verdict := categoryOf(d); verdict {
+			checks, err := by.Checks(ctx)
+			if err == nil {
+				out, err = checks.Explain(ctx, category, in)
+			}
+			return err
+		}
 		out, err = by.Explain(ctx, d.Action, in)
 		return err
 	})

@@ -36,7 +36,11 @@ func (s *Server) applyMask(ctx context.Context, policy *engine.Snapshot, q *ques
 	if err := json.Unmarshal(d.result.JSON, &result); err != nil {
 		return nil, fmt.Errorf("reading an answer for the mask: %w", err)
 	}
-	event := map[string]any{"labels": map[string]any{"app": "leviathan", "version": gateway.Version}, "decision_id": string(d.ID), "path": "leviathan/main/decision",
+	path := "leviathan/main/decision"
+	if d.category != "" {
+		path = "leviathan/invariants/" + d.category
+	}
+	event := map[string]any{"labels": map[string]any{"app": "leviathan", "version": gateway.Version}, "decision_id": string(d.ID), "path": path,
 		"input": input, "result": result, "requested_by": q.by.id, "timestamp": d.now.String()}
 	rules, err := policy.Mask(ctx, event)
 	if err == nil && len(rules) == 0 {

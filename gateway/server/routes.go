@@ -98,6 +98,9 @@ func routes() []route {
 		{"POST", "/v1/policy/activate", gateway.ActionBundleActivate, 64 * kib, gitTimeout, (*Server).activatePolicy, "take the candidate that waits"},
 		{"POST", "/v1/policy/rollback", gateway.ActionBundleRollback, 64 * kib, cycleTimeout, (*Server).rollBackPolicy, "make an earlier policy govern again"},
 
+		{"GET", "/v1/invariants", read, 0, 0, (*Server).listInvariants, "the categories of invariants in the policy that governs, and their codes"},
+		{"POST", "/v1/invariants/check", gateway.ActionInvariantsCheck, gateway.MaxFactsBytes, cycleTimeout, (*Server).checkInvariants, "the verdict of each category=NAME on a repository, whose facts are the body"},
+
 		{"POST", "/v1/tokens", gateway.ActionTokenCreate, 64 * kib, 0, (*Server).createToken, "make a component's token"},
 		{"GET", "/v1/tokens", read, 0, 0, (*Server).listTokens, "component tokens, without secrets"},
 		{"DELETE", "/v1/tokens/{token}", gateway.ActionTokenRevoke, 0, 0, (*Server).revokeToken, "revoke a component's token"},
