@@ -121,11 +121,17 @@ func (b *builder) entrypoint(ctx context.Context) (_ string, err error) {
 		return "", err
 	}
 	b.store = newStore(b.data)
+	detail := entrypoint
+	if !b.opts.Interpreted {
+		if b.machine, err = newMachine(ctx, resultVar+" = "+entrypoint, b.compiler, b.store, b.data); err != nil {
+			detail += ", interpreted: " + err.Error() // slower, and as right
+		}
+	}
 	if b.query, err = prepare(ctx, b.compiler, b.store); err != nil {
 		return "", err
 	}
 	b.mask, err = prepareMask(ctx, b.compiler, b.store)
-	return entrypoint, err
+	return detail, err
 }
 
 // live are the rules that decide, each after those that it depends on.

@@ -58,6 +58,16 @@ func (s *Snapshot) evaluate(
 	defer timer.Stop()
 	defer context.AfterFunc(ctx, cancel.Cancel)()
 
+	if s.machine != nil {
+		value, err := s.machine.evaluate(ctx, input, cancel)
+		switch {
+		case err == nil && value == nil:
+			return nil, fail(CodeUndefined, "")
+		case err == nil:
+			return value, nil
+		}
+		// Whatever went wrong, the interpreter has the word, and the words for it.
+	}
 	results, err := s.query.Eval(ctx,
 		rego.EvalParsedInput(input),
 		rego.EvalSortSets(true),

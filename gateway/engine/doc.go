@@ -8,6 +8,10 @@
 // same input give the same bytes, today and when the decision is replayed;
 // only the deadline, which ends an evaluation that is too slow, looks at time.
 //
+// The answer is OPA's. A question is evaluated by the plan that OPA makes of the
+// bundle, and whatever the plan cannot finish by OPA's interpreter, which is
+// slower and whose answers the plan's are held to; see [Options.Interpreted].
+//
 // Whatever goes wrong is a deny with a reason of its own. There is no error to
 // forget: an undefined answer, a failing builtin, a malformed result, a
 // deadline and a cancelled caller each have a code; see [Failures].

@@ -30,6 +30,9 @@ type Options struct {
 	Scope string
 	// RequireSignature refuses a bundle that is not signed by one of Keys.
 	RequireSignature bool
+	// Interpreted evaluates by OPA's interpreter alone, some five times slower
+	// and with the same answers: to hold the two against each other.
+	Interpreted bool
 	// Logger hears about a watch that has to fall back to polling. nil: nobody.
 	Logger *slog.Logger
 }
@@ -61,6 +64,7 @@ type Snapshot struct {
 	store     storage.Store
 	compiler  *ast.Compiler
 	query     rego.PreparedEvalQuery
+	machine   *machine                // nil: the query is interpreted
 	mask      *rego.PreparedEvalQuery // nil if the bundle masks nothing
 	deadlines deadlines
 	codes     []Code

@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/test/cases"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// TestTheMachineAnswersAsTheInterpreter runs OPA's own cases of the language
+// and its builtins. What the machine answers at all, it answers as the
+// interpreter does.
+func TestTheMachineAnswersAsTheInterpreter(t *testing.T) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/open-policy-agent/opa").Output()
+	dir := filepath.Join(strings.TrimSpace(string(out)), "v1", "test", "cases", "testdata", "v1")
+	if err != nil || dir[0] != '/' {
+		t.Skipf("the sources of OPA are not at hand: %v", err)
+	}
+	set, err := cases.Load(dir)
+	if err != nil {
+		t.Skipf("OPA's cases are not at hand: %v", err)
+	}
+	var answered, left, interpreted int
+	for _, c := range set.Sorted().Cases {
+		t.Run(c.Note, func(t *testing.T) {
+			switch compareCase(t, c) {
+			case caseAnswered:
+				answered++
+			case caseLeft:
+				left++
+			case caseInterpreted:
+				interpreted++
+			}
+		})
+	}
+	t.Logf("%d answered, %d left, %d interpreted", answered, left, interpreted)
+	if answered < 1000 {
+		t.Errorf("the machine answered %d cases", answered)
+	}
+}
+
+// What became of a case.
+const (
+	caseOut         = iota // no business of ours: it does not compile, or needs what policies may not use
+	caseAnswered           // both answered
+	caseLeft               // the machine left it to the interpreter
+	caseInterpreted        // there is no machine for it
+)
+
+func compareCase(t *testing.T, c cases.TestCase) int {
+	t.Helper()
+	modules := map[string]*ast.Module{}
+	for i, text := range c.Modules {
+		m, err := ast.ParseModuleWithOpts("case.rego", text, ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true})
+		if err != nil {
+			return caseOut
+		}
+		modules[string(rune('a'+i))] = m
+	}
+	compiler := ast.NewCompiler().WithCapabilities(hermetic())
+	if compiler.Compile(modules); compiler.Failed() {
+		return caseOut
+	}
+	data := map[string]any{}
+	if c.Data != nil {
+		data = *c.Data
+	}
+	store := newStore(data)
+	var input ast.Value
+	switch {
+	case c.InputTerm != nil:
+		input = ast.MustParseTerm(*c.InputTerm).Value
+	case c.Input != nil:
+		input = ast.MustInterfaceToValue(*c.Input)
+	}
+	m, err := newMachine(t.Context(), c.Query, compiler, store, data)
+	if err != nil {
+		t.Logf("interpreted: %v", err)
+		return caseInterpreted
+	}
+	for range 2 { // the second time with what the first one left behind
+		results, err := m.results(t.Context(), input, topdown.NewCancel())
+		if err != nil {
+			t.Logf("left: %v", err)
+			return caseLeft
+		}
+		got := []string{}
+		for _, r := range results {
+			got = append(got, r.Value.String())
+		}
+		want, err := interpretedCase(t.Context(), c.Query, compiler, store, input)
+		if err != nil {
+			t.Errorf("the machine answers %v, and the interpreter fails: %v", got, err)
+			return caseAnswered
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("the machine answers\n%v, and the interpreter\n%v", got, want)
+		}
+	}
+	return caseAnswered
+}
+
+func interpretedCase(ctx context.Context, query string, compiler *ast.Compiler, store storage.Store, input ast.Value) ([]string, error) {
+	prepared, err := rego.New(rego.Query(query), rego.Compiler(compiler), rego.Store(store), rego.StrictBuiltinErrors(true),
+		rego.GenerateJSON(func(term *ast.Term, _ *rego.EvalContext) (any, error) { return term.Value, nil })).PrepareForEval(ctx)
+	if err != nil {
+		return nil, err
+	}
+	results, err := prepared.Eval(ctx, rego.EvalParsedInput(input), rego.EvalSortSets(true))
+	if err != nil {
+		return nil, err
+	}
+	all := []string{}
+	for _, r := range results {
+		object := ast.NewObject()
+		for name, v := range r.Bindings {
+			object.Insert(ast.StringTerm(name), ast.NewTerm(v.(ast.Value)))
+		}
+		all = append(all, object.String())
+	}
+	slices.Sort(all)
+	return all, nil
+}
