@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"leviathan/gateway"
+	"leviathan/gateway/engine"
+	"leviathan/policies"
 )
 
 var update = flag.Bool("update", false, "record the corpus anew: after a change of the policies that is meant to change answers")
@@ -54,7 +56,7 @@ func TestCorpus(t *testing.T) {
 		if err := json.Unmarshal(line, &r); err != nil {
 			t.Fatal(err)
 		}
-		got := policy.Decide(t.Context(), r.Action, r.input(t))
+		got := answer(t, policy, r.Action, r.input(t))
 		answers[got.Allow]++
 		if !bytes.Equal(got.JSON, r.Result) {
 			t.Errorf("question %d (%s) was answered %.600s\nand now %.600s\nif this is meant: go test ./gateway/replay -run Corpus -update", n, r.Action, r.Result, got.JSON)
@@ -62,6 +64,33 @@ func TestCorpus(t *testing.T) {
 	}
 	if n != corpusSize || answers[true] < corpusSize/10 || answers[false] < corpusSize/10 {
 		t.Errorf("%d questions, answered %v", n, answers)
+	}
+}
+
+// TestWhatThePlanSaysIsWhatTheInterpreterSays decides questions that are mostly
+// malformed both ways. No byte of an answer may depend on the way.
+func TestWhatThePlanSaysIsWhatTheInterpreterSays(t *testing.T) {
+	policy := shipped(t)
+	interpreted, err := engine.LoadFS(t.Context(), policies.FS, engine.Options{Interpreted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, answers := newGenerator(t), map[bool]int{}
+	for range generated() / 5 {
+		q := g.next()
+		for range g.rand.IntN(8) {
+			g.change(q.Input, true)
+		}
+		in := q.input(t)
+		got, want := answer(t, policy, q.Action, in), answer(t, interpreted, q.Action, in)
+		if !bytes.Equal(got.JSON, want.JSON) {
+			asked, err := in.JSON()
+			t.Fatalf("%s: by its plan %s\nby the interpreter %s\nasked %s %v", q.Action, got.JSON, want.JSON, asked, err)
+		}
+		answers[got.Allow]++
+	}
+	if answers[true] == 0 || answers[false] == 0 {
+		t.Errorf("answered %v", answers)
 	}
 }
 
@@ -73,12 +102,7 @@ func recordCorpus(t *testing.T, name string) {
 	lines := json.NewEncoder(zip)
 	for range corpusSize {
 		q := g.next()
-		result := policy.Decide(t.Context(), q.Action, q.input(t))
-		for _, r := range result.Reasons {
-			if r.Code == "unknown.policy_timeout" {
-				t.Fatal("this machine is too busy to record on")
-			}
-		}
+		result := answer(t, policy, q.Action, q.input(t))
 		if err := lines.Encode(recorded{q, json.RawMessage(result.JSON)}); err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +119,7 @@ func recordCorpus(t *testing.T, name string) {
 // from is allowed, but for the one route that a reader may not read.
 func TestTheSeedsAreAllowed(t *testing.T) {
 	for _, q := range questions(t) {
-		result := shipped(t).Decide(t.Context(), q.Action, q.input(t))
+		result := answer(t, shipped(t), q.Action, q.input(t))
 		request, _ := q.Input["request"].(map[string]any)
 		subject, _ := q.Input["subject"].(map[string]any)
 		want := !(q.Action == gateway.ActionRouteRead && request["route"] == "/v1/tokens" && subject["role"] == "reader")
