@@ -30,3 +30,14 @@ address(text) := to_number(found[0][1]) if {
 	found := regex.find_all_string_submatch_n(`:([0-9]{1,5})/?$`, text, 1)
 	count(found) == 1
 } else := 0
+
+# url is the address of a Service for pods of its namespace.
+url(name, port) := sprintf("http://%s:%v", [name, port])
+
+# misdirected are the places where a container does not have a flag once with
+# one value.
+misdirected(c, name, wanted) := [found.path | some found in flag(c, name); trim_right(found.value, "/") != wanted] if {
+	count(told(c, name)) == 1
+}
+
+misdirected(c, name, _) := [flag_path(c, name)] if count(told(c, name)) != 1
