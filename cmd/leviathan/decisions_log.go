@@ -109,25 +109,46 @@ func (o operator) decisionsWhy() *cobra.Command {
 	var out format
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "why ID",
+		Use:   "why [ID]",
 		Short: "One decision, decided again with every step shown",
-		Long:  "Decide one decision again, from the input and by the policy that are on record, and show for each rule how far it came.",
-		Args:  named("ID"),
+		Long: "Decide one decision again, from the input and by the policy that are on record, and show for each rule how far it came.\n" +
+			"Without ID it is the newest that was denied.",
+		Args: named("[ID]"),
 	}
 	conn := o.look(cmd, "state")
 	out.flag(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "show every rule, and what its conditions read")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		id, err := decisionID(args[0])
-		if err != nil {
-			return err
+		var id gateway.DecisionID
+		doing := "explaining the newest denial"
+		if len(args) > 0 {
+			var err error
+			if id, err = decisionID(args[0]); err != nil {
+				return err
+			}
+			doing = fmt.Sprintf("explaining decision %s", id)
 		}
-		return answered(cmd, conn, out, fmt.Sprintf("explaining decision %s", id),
-			func(ctx context.Context, s *session) (gateway.DecisionWhy, error) { return s.WhyDecision(ctx, id, all) },
+		return answered(cmd, conn, out, doing,
+			func(ctx context.Context, s *session) (gateway.DecisionWhy, error) { return s.whyOrNewest(ctx, id, all) },
 			func(w io.Writer, why gateway.DecisionWhy) error {
 				_, err := io.WriteString(w, printableLines(why.Text))
 				return err
 			})
 	}
 	return cmd
+}
+
+// whyOrNewest explains a decision, or the newest denial if none is named.
+func (s *session) whyOrNewest(ctx context.Context, id gateway.DecisionID, all bool) (gateway.DecisionWhy, error) {
+	if id == "" {
+		list, err := s.Decisions(ctx, gateway.DecisionQuery{Outcome: "deny", Limit: 1})
+		if err != nil {
+			return gateway.DecisionWhy{}, err
+		}
+		if len(list.Items) == 0 {
+			return gateway.DecisionWhy{}, errors.New("nothing was denied yet")
+		}
+		id = list.Items[0].ID
+	}
+	return s.WhyDecision(ctx, id, all)
 }

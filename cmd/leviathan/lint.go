@@ -93,7 +93,7 @@ func (o operator) config() *cobra.Command {
 		}
 		return report(cmd, &out, files)
 	}
-	return family("config", "The autonomy config", lint)
+	return family("config", "The autonomy config", lint, o.configTry())
 }
 
 // lintConfig loads a file or a folder with the loader of the gateway.

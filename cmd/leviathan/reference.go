@@ -48,7 +48,11 @@ func (o operator) reference() *cobra.Command {
 					return fmt.Errorf("writing a page: %w", err)
 				}
 			}
-			return nil
+			rows, err := troubleshooting(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return rewriteRows(filepath.Join(args[0], runbookPage), rows)
 		},
 	}
 }
