@@ -233,16 +233,32 @@ func TestWhatCannotRunIsNeverAPass(t *testing.T) {
 }
 
 func TestInitWritesWhatHolds(t *testing.T) {
-	dir := tree(t, "-- README.md --\n# Example\n")
-	written, kept, err := invariants.Init(t.Context(), dir)
-	if err != nil || len(written) != 2 || len(kept) != 0 {
-		t.Fatalf("wrote %v, kept %v: %v", written, kept, err)
+	const commit = "0123456789abcdef0123456789abcdef01234567"
+	for action, uses := range map[string]string{
+		"": "run: leviathan invariants check -o github", "ada/leviathan@" + commit: "uses: ada/leviathan/.github/actions/invariants@" + commit,
+	} {
+		dir := tree(t, "-- README.md --\n# Example\n")
+		written, kept, err := invariants.Init(t.Context(), dir, action)
+		if err != nil || len(written) != 2 || len(kept) != 0 {
+			t.Fatalf("wrote %v, kept %v: %v", written, kept, err)
+		}
+		workflow, err := os.ReadFile(filepath.Join(dir, ".github/workflows/invariants.yml"))
+		if err != nil || !strings.Contains(string(workflow), uses) {
+			t.Errorf("the workflow does not say %q: %v\n%s", uses, err, workflow)
+		}
+		r := check(t, invariants.Options{Dir: dir})
+		if r.Verdict != report.Held || !slices.ContainsFunc(r.Categories, func(c report.Category) bool { return c.Name == "ci_workflows" }) {
+			t.Errorf("what init writes does not hold: %s %v", r.Verdict, r.Violations())
+		}
+		if written, kept, err = invariants.Init(t.Context(), dir, action); err != nil || len(written) != 0 || len(kept) != 2 {
+			t.Errorf("the second time: wrote %v, kept %v: %v", written, kept, err)
+		}
 	}
-	if r := check(t, invariants.Options{Dir: dir}); r.Verdict != report.Held {
-		t.Errorf("what init writes does not hold: %s %v", r.Verdict, r.Violations())
-	}
-	if written, kept, err = invariants.Init(t.Context(), dir); err != nil || len(written) != 0 || len(kept) != 2 {
-		t.Errorf("the second time: wrote %v, kept %v: %v", written, kept, err)
+	for _, action := range []string{"ada/leviathan", "ada/leviathan@main", "ada/leviathan@v1.0.0", "leviathan@" + commit, "ada/leviathan@" + commit + "\nrun: x", "a/b/c@" + commit} {
+		dir := tree(t, "-- README.md --\n# Example\n")
+		if written, _, err := invariants.Init(t.Context(), dir, action); err == nil || len(written) != 0 {
+			t.Errorf("the action %q: wrote %v", action, written)
+		}
 	}
 }
 

@@ -193,10 +193,13 @@ func (o operator) invariantsInit() *cobra.Command {
 		Short: "Write starter settings and a workflow for a repository",
 		Long: "Write " + invariants.SettingsFile + " with the categories that this repository has something for, and a GitHub workflow\n" +
 			"that runs the gate. Files that exist are left alone.",
-		Args: named("[PATH]"),
+		Example: "leviathan invariants init --action OWNER/leviathan@0123456789abcdef0123456789abcdef01234567",
+		Args:    named("[PATH]"),
 	}
+	var action string
+	cmd.Flags().StringVar(&action, "action", "", "let the workflow build the gate from `OWNER/REPOSITORY@COMMIT` on GitHub; without it the runner must have leviathan")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		written, kept, err := invariants.Init(cmd.Context(), pathOf(args))
+		written, kept, err := invariants.Init(cmd.Context(), pathOf(args), action)
 		if err != nil {
 			return couldNotRun(cmd.Context(), err)
 		}
