@@ -24,6 +24,7 @@ type machine struct {
 	plan    []block
 	size    int // registers of the plan
 	funcs   []*function
+	lookups []lookup
 	data    *ast.Term
 	dataful bool      // the bundle has data beside its rules
 	key     *ast.Term // of the answer, in what the plan returns

@@ -12,20 +12,29 @@ import (
 
 // An assembler turns the statements of a plan into instructions.
 type assembler struct {
-	policy *ir.Policy
-	funcs  map[string]*function
-	built  map[string]*builtin
-	paths  *paths
+	policy  *ir.Policy
+	funcs   map[string]*function
+	built   map[string]*builtin
+	paths   *paths
+	lookups []lookup
+	by      map[namedLookup]int // the lookups by what they look for
 
 	size  int               // registers of what is being assembled
 	lists map[ir.Local]bool // locals of it that a list grows in
 	folds *folds            // of the block of it that is being assembled
+	at    map[ir.Local]int  // locals of the block that are never anything but what a lookup finds
 	depth int               // blocks that a break may leave from here
+}
+
+// A namedLookup is of a member of what another lookup finds.
+type namedLookup struct {
+	above int
+	key   string
 }
 
 // assemble makes the code of the plan.
 func (m *machine) assemble(policy *ir.Policy) error {
-	a := &assembler{policy: policy, funcs: map[string]*function{}, built: map[string]*builtin{}, paths: &paths{}}
+	a := &assembler{policy: policy, funcs: map[string]*function{}, built: map[string]*builtin{}, paths: &paths{}, lookups: []lookup{{}}, by: map[namedLookup]int{}}
 	for _, b := range policy.Static.BuiltinFuncs {
 		if err := a.addBuiltin(b.Name); err != nil {
 			return err
@@ -55,6 +64,7 @@ func (m *machine) assemble(policy *ir.Policy) error {
 	if m.plan, m.size, err = a.body(policy.Plans.Plans[0].Blocks, []ir.Local{ir.Input, ir.Data}); err != nil {
 		return fmt.Errorf("assemble the plan: %w", err)
 	}
+	m.lookups = a.lookups
 	return nil
 }
 
@@ -63,7 +73,7 @@ func (a *assembler) addBuiltin(name string) error {
 	if decl == nil || f == nil || forbidden(decl) {
 		return fmt.Errorf("assemble a call: %s cannot be called", name)
 	}
-	a.built[name] = &builtin{name: name, f: f, bare: decl.CanSkipBctx, void: decl.Decl.Result() == nil, relation: decl.Relation}
+	a.built[name] = &builtin{name: name, f: f, bare: decl.CanSkipBctx, void: decl.Decl.Result() == nil, relation: decl.Relation, union: name == ast.Or.Name}
 	return nil
 }
 
@@ -92,7 +102,7 @@ func (a *assembler) body(blocks []*ir.Block, given []ir.Local) ([]block, int, er
 	}
 	var out []block
 	for _, b := range blocks {
-		a.folds = fold(b, given, a.policy.Static.Strings)
+		a.folds, a.at = fold(b, given, a.policy.Static.Strings), map[ir.Local]int{ir.Input: 0}
 		made, err := a.block(b)
 		if err != nil {
 			return nil, 0, err
@@ -216,7 +226,7 @@ func (a *assembler) statement(s ir.Stmt) (instruction, error) {
 	case *ir.AssignVarOnceStmt:
 		return instruction{op: opAssignOnce, a: a.operand(s.Source), target: a.reg(s.Target)}, nil
 	case *ir.DotStmt:
-		return instruction{op: opDot, a: a.operand(s.Source), b: a.operand(s.Key), target: a.reg(s.Target)}, nil
+		return a.dot(s), nil
 	case *ir.LenStmt:
 		return instruction{op: opLength, a: a.operand(s.Source), target: a.reg(s.Target)}, nil
 	case *ir.ArrayAppendStmt:
@@ -236,6 +246,28 @@ func (a *assembler) statement(s ir.Stmt) (instruction, error) {
 	default:
 		return a.condition(s)
 	}
+}
+
+// dot assembles a lookup. One in the input, which never changes, is done once for
+// each question, however many rules ask.
+func (a *assembler) dot(s *ir.DotStmt) instruction {
+	made := instruction{op: opDot, a: a.operand(s.Source), b: a.operand(s.Key), target: a.reg(s.Target)}
+	source, ok := s.Source.Value.(ir.Local)
+	above, known := a.at[source]
+	key, text := s.Key.Value.(ir.StringIndex)
+	if !ok || !known || !text {
+		return made
+	}
+	name := namedLookup{above, a.policy.Static.Strings[key].Value}
+	n, ok := a.by[name]
+	if !ok {
+		n = len(a.lookups)
+		a.lookups, a.by[name] = append(a.lookups, lookup{above, made.b.term}), n
+	}
+	if a.folds.sets[s.Target] == 1 {
+		a.at[s.Target] = n
+	}
+	return instruction{op: opInput, n: n, target: made.target}
 }
 
 // condition assembles what only looks.
@@ -279,6 +311,13 @@ func (a *assembler) control(s ir.Stmt) (made instruction, err error) {
 		}
 	case *ir.CallDynamicStmt:
 		made = instruction{op: opDynamic, args: a.operands(s.Path), target: a.reg(s.Result), paths: a.paths}
+		for len(made.args) > 0 && made.args[0].term != nil && made.paths != nil {
+			name, _ := made.args[0].term.Value.(ast.String)
+			made.paths, made.args = made.paths.below[string(name)], made.args[1:]
+		}
+		if made.paths == nil {
+			made.paths = &paths{} // which leads nowhere
+		}
 		if len(s.Args) != 2 || s.Args[0] != ir.Input || s.Args[1] != ir.Data || a.depth < dynamicDepth {
 			return made, fmt.Errorf("call by a path: %w", errUnknown)
 		}

@@ -43,6 +43,7 @@ const (
 	opList                // target = a new list of capacity n
 	opReset
 	opDot   // target = a[b]
+	opInput // target = what lookup n finds in the input
 	opEqual // a == b
 	opDiffers
 	opTrue // a is not false
@@ -98,6 +99,14 @@ type builtin struct {
 	bare     bool // it does not look at its context
 	void     bool // it has no value
 	relation bool // it has any number of values
+	union    bool // it is the union of two sets, most of which are empty
+}
+
+// A lookup is one that the policy makes in the input: of a member of what another
+// one finds. The first one finds the input itself.
+type lookup struct {
+	above int
+	key   *ast.Term
 }
 
 // paths are the rules that a path of strings may lead to.

@@ -24,6 +24,16 @@ func (r *run) block(code block, regs []*ast.Term) int {
 		case opReset:
 			regs[in.target] = nil
 			continue
+		case opInput:
+			value := r.found[in.n]
+			if !r.looked[in.n] {
+				value = r.look(in.n)
+			}
+			if value == nil {
+				return 0
+			}
+			regs[in.target] = value
+			continue
 		case opDot:
 			how = r.dot(in, regs)
 		case opEqual:
@@ -96,6 +106,23 @@ func (r *run) blocks(list []block, regs []*ast.Term) int {
 	return next
 }
 
+// look is what a lookup finds in the input; nil if there is nothing.
+func (r *run) look(n int) *ast.Term {
+	if r.looked[n] {
+		return r.found[n]
+	}
+	at := r.machine.lookups[n]
+	r.looked[n] = true
+	if above := r.look(at.above); above != nil {
+		if object, ok := above.Value.(ast.Object); ok {
+			r.found[n] = object.Get(at.key)
+		} else if set, ok := above.Value.(ast.Set); ok && set.Contains(at.key) {
+			r.found[n] = at.key
+		}
+	}
+	return r.found[n]
+}
+
 func (r *run) dot(in *instruction, regs []*ast.Term) int {
 	from, key := get(&in.a, regs), get(&in.b, regs)
 	if from == nil || key == nil {
@@ -160,56 +187,57 @@ func (r *run) scan(in *instruction, regs []*ast.Term) int {
 	if from == nil {
 		return next
 	}
-	how := next
-	each := func(key, value *ast.Term) (ended bool) {
-		if r.cancel.Cancelled() {
-			how = r.fail(errCancelled)
-			return true
-		}
-		regs[in.target], regs[in.n] = key, value
-		if r.block(in.blocks[0], regs) == stop {
-			how = stop
-			return true
-		}
-		return false
-	}
 	switch v := from.Value.(type) {
 	case *ast.Array:
 		for i := range v.Len() {
-			if each(ast.InternedTerm(i), v.Elem(i)) {
-				break
+			if r.each(in, regs, ast.InternedTerm(i), v.Elem(i)) {
+				return stop
 			}
 		}
 	case ast.Set:
 		for _, t := range v.Slice() {
-			if each(t, t) {
-				break
+			if r.each(in, regs, t, t) {
+				return stop
 			}
 		}
 	case ast.Object:
-		v.Until(each)
+		if v.Until(func(key, value *ast.Term) bool { return r.each(in, regs, key, value) }) {
+			return stop
+		}
 	}
-	return how
+	return next
+}
+
+// each carries out the block of a scan for one element, and reports whether
+// that ended everything.
+func (r *run) each(in *instruction, regs []*ast.Term, key, value *ast.Term) bool {
+	if r.cancel.Cancelled() {
+		r.fail(errCancelled)
+		return true
+	}
+	regs[in.target], regs[in.n] = key, value
+	return r.block(in.blocks[0], regs) == stop
 }
 
 // build carries out what makes values.
 func (r *run) build(in *instruction, regs []*ast.Term) int {
 	switch in.op {
 	case opNew:
-		regs[in.target] = ast.SetTerm()
-		if in.of == shapeObject {
-			regs[in.target] = ast.ObjectTerm()
-		}
+		regs[in.target] = nothing[in.of]
 	case opList:
 		regs[in.target] = newList(in.n)
 	case opAppend:
 		return r.append(in, regs)
 	case opAdd:
-		set, value := regs[in.target].Value.(ast.Set), get(&in.a, regs)
+		value := get(&in.a, regs)
 		if value == nil {
 			return r.left("a set of what has no value")
 		}
-		set.Add(value)
+		if regs[in.target] == nothing[shapeSet] {
+			regs[in.target] = ast.SetTerm(value)
+			return next
+		}
+		regs[in.target].Value.(ast.Set).Add(value)
 	case opInsert, opInsertOnce:
 		return r.insert(in, regs)
 	case opAssignOnce:
@@ -242,10 +270,14 @@ func (r *run) build(in *instruction, regs []*ast.Term) int {
 
 // insert puts a member into an object.
 func (r *run) insert(in *instruction, regs []*ast.Term) int {
-	object, key, value := regs[in.target].Value.(ast.Object), get(&in.a, regs), get(&in.b, regs)
+	key, value := get(&in.a, regs), get(&in.b, regs)
 	if key == nil || value == nil {
 		return r.left("an object of what has no value")
 	}
+	if regs[in.target] == nothing[shapeObject] {
+		regs[in.target] = ast.ObjectTerm()
+	}
+	object := regs[in.target].Value.(ast.Object)
 	if in.op == opInsertOnce {
 		if old := object.Get(key); old != nil {
 			if !ast.ValueEqual(old.Value, value.Value) {

@@ -26,8 +26,11 @@ type run struct {
 	results []*ast.Term
 	memo    []*ast.Term // of each function its value
 	known   []bool      // whether it is known, or known to be undefined
+	found   []*ast.Term // by each lookup in the input
+	looked  []bool      // whether that is known
 	stack   []*ast.Term
 	free    int // of the stack
+	high    int // how far it was ever used
 	outputs []*ast.Term
 	output  func(*ast.Term) error // appends to outputs
 }
@@ -36,7 +39,8 @@ type run struct {
 const firstStack = 1024
 
 func (m *machine) newRun() *run {
-	r := &run{machine: m, memo: make([]*ast.Term, len(m.funcs)), known: make([]bool, len(m.funcs)), stack: make([]*ast.Term, firstStack)}
+	r := &run{machine: m, memo: make([]*ast.Term, len(m.funcs)), known: make([]bool, len(m.funcs)), stack: make([]*ast.Term, firstStack),
+		found: make([]*ast.Term, len(m.lookups)), looked: make([]bool, len(m.lookups))}
 	r.output = func(t *ast.Term) error {
 		r.outputs = append(r.outputs, t)
 		return nil
@@ -78,6 +82,7 @@ func (m *machine) results(ctx context.Context, input ast.Value, cancel topdown.C
 	if input != nil {
 		r.input = ast.NewTerm(input)
 	}
+	r.found[0], r.looked[0] = r.input, true
 	regs := r.alloc(m.size)
 	regs[0], regs[1] = r.input, m.data
 	for _, b := range m.plan {
@@ -95,9 +100,11 @@ func (m *machine) results(ctx context.Context, input ast.Value, cancel topdown.C
 func (r *run) reset() {
 	clear(r.memo)
 	clear(r.known)
-	clear(r.stack)
+	clear(r.found)
+	clear(r.looked)
+	clear(r.stack[:r.high])
 	clear(r.outputs)
-	r.results, r.outputs, r.free = nil, r.outputs[:0], 0
+	r.results, r.outputs, r.free, r.high = nil, r.outputs[:0], 0, 0
 	r.input, r.value, r.err, r.cancel = nil, nil, nil, nil
 	r.context = topdown.BuiltinContext{}
 }
@@ -106,11 +113,12 @@ func (r *run) reset() {
 // stays where it is: a larger stack is another one.
 func (r *run) alloc(n int) []*ast.Term {
 	if r.free+n > len(r.stack) {
-		r.stack, r.free = make([]*ast.Term, max(2*len(r.stack), n)), 0
+		r.stack, r.free, r.high = make([]*ast.Term, max(2*len(r.stack), n)), 0, 0
 	}
 	regs := r.stack[r.free : r.free+n : r.free+n]
 	r.free += n
-	clear(regs)
+	clear(regs[:min(n, max(0, r.high-(r.free-n)))]) // beyond it nothing was ever written
+	r.high = max(r.high, r.free)
 	return regs
 }
 
@@ -182,6 +190,12 @@ func (r *run) builtin(in *instruction, regs []*ast.Term) int {
 	for i := range in.args {
 		if args[i] = get(&in.args[i], regs); args[i] == nil {
 			return r.left("%s has an argument without a value", in.builtin.name)
+		}
+	}
+	if in.builtin.union {
+		if value := unionWithNone(args); value != nil {
+			regs[in.target] = value
+			return next
 		}
 	}
 	context := r.context

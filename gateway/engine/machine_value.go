@@ -17,6 +17,10 @@ func newList(capacity int) *ast.Term {
 	return &ast.Term{Value: &list{terms: make([]*ast.Term, 0, capacity)}}
 }
 
+// nothing are the sets and objects that have nothing in them yet. They are shared:
+// the first that is added begins a set, or an object, of its own.
+var nothing = [...]*ast.Term{shapeObject: ast.ObjectTerm(), shapeSet: ast.SetTerm()}
+
 // get is the value of an operand; nil if it is undefined.
 func get(o *operand, regs []*ast.Term) *ast.Term {
 	if o.term != nil {
@@ -73,6 +77,21 @@ func length(t *ast.Term) (int, bool) {
 		return v.Len(), true
 	}
 	return 0, false
+}
+
+// unionWithNone is the union of two sets of which one is empty; nil: neither is.
+func unionWithNone(args []*ast.Term) *ast.Term {
+	a, ok := args[0].Value.(ast.Set)
+	b, both := args[1].Value.(ast.Set)
+	switch {
+	case !ok || !both:
+		return nil
+	case b.Len() == 0:
+		return args[0]
+	case a.Len() == 0:
+		return args[1]
+	}
+	return nil
 }
 
 // merged is the object of both objects' members, object by object. It is none
