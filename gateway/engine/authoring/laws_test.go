@@ -1,6 +1,7 @@
 package authoring_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,7 +31,10 @@ import (
 // lawful is a walk: what it has seen so far.
 type lawful struct {
 	policy *engine.Snapshot
-	ctx    context.Context
+	// interpreted is the same policy without OPA's plan of it: both must give
+	// every answer word for word.
+	interpreted *engine.Snapshot
+	ctx         context.Context
 
 	mu       sync.Mutex
 	inputs   int
@@ -57,6 +61,9 @@ func (l *lawful) ask(q document, parts map[uintptr]engine.Part) (answer, error) 
 	}
 	action, _ := q["action"].(string)
 	result := l.policy.Decide(l.ctx, action, in)
+	if again := l.interpreted.Decide(l.ctx, action, in); !bytes.Equal(result.JSON, again.JSON) {
+		return nil, fmt.Errorf("ask about %s: by the plan %s, by the interpreter %s", action, result.JSON, again.JSON)
+	}
 	for _, r := range result.Reasons {
 		if slices.ContainsFunc(engine.Failures(), func(c engine.Code) bool { return c.Code == r.Code }) {
 			return nil, fmt.Errorf("ask about %s: %s: %s", action, r.Code, r.Message)
@@ -221,7 +228,11 @@ func laws(t *testing.T, policy fs.FS) *lawful {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &lawful{policy: s, ctx: t.Context(), bites: map[string]int{}}
+	interpreted, err := engine.LoadFS(t.Context(), policy, engine.Options{Interpreted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &lawful{policy: s, interpreted: interpreted, ctx: t.Context(), bites: map[string]int{}}
 }
 
 func TestLaws(t *testing.T) {
