@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -97,7 +98,11 @@ func (k *Kubernetes) Launch(ctx context.Context, r gateway.Reservation) error {
 	if err != nil {
 		return fmt.Errorf("invalid_job: %w", err)
 	}
-	job, err := k.jobs().Create(ctx, want, metav1.CreateOptions{})
+	var job *batchv1.Job
+	err = settled(ctx, func() (err error) {
+		job, err = k.jobs().Create(ctx, want, metav1.CreateOptions{})
+		return err
+	})
 	switch {
 	case apierrors.IsAlreadyExists(err):
 		if job, err = k.adopt(ctx, r.AttemptID, want); err != nil {
@@ -107,7 +112,10 @@ func (k *Kubernetes) Launch(ctx context.Context, r gateway.Reservation) error {
 		return apiError("creating the Job "+want.Name, err)
 	}
 	secret := attemptSecret(r, k.Jobs.Target, job)
-	_, err = k.Client.CoreV1().Secrets(k.Namespace).Create(ctx, secret, metav1.CreateOptions{})
+	err = settled(ctx, func() error {
+		_, err := k.Client.CoreV1().Secrets(k.Namespace).Create(ctx, secret, metav1.CreateOptions{})
+		return err
+	})
 	// One that is there is ours, with the same token, or was left by a Job
 	// before this one: then the cluster's collector takes it away, and the next
 	// cycle makes it. A right to write over Secrets would reach the gateway's.
@@ -116,6 +124,23 @@ func (k *Kubernetes) Launch(ctx context.Context, r gateway.Reservation) error {
 	}
 	k.submitted(ctx, r, job)
 	return nil
+}
+
+// settled tries again, for half a second, what another writer was faster with:
+// two who make something at once meet at the count of the quota.
+func settled(ctx context.Context, create func() error) (err error) {
+	for pause := 20 * time.Millisecond; ; pause *= 2 {
+		if err = create(); !apierrors.IsConflict(err) || pause > 320*time.Millisecond {
+			return err
+		}
+		timer := time.NewTimer(pause/2 + rand.N(pause))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+	}
 }
 
 func (k *Kubernetes) jobs() jobClient { return k.Client.BatchV1().Jobs(k.Namespace) }

@@ -94,6 +94,23 @@ func TestAnUnknownLaunchKeepsNoOtherBack(t *testing.T) {
 	})
 }
 
+// Two who make something at once meet at the count of a quota, which is no
+// reason to wait for the next cycle.
+func TestAConflictIsTriedAgainAtOnce(t *testing.T) {
+	for _, resource := range []string{"jobs", "secrets"} {
+		openYard(t, func(t *testing.T, y *yard) {
+			y.reserve(first)
+			y.once("create", resource, apierrors.NewConflict(schema.GroupResource{Resource: "resourcequotas"}, "leviathan", errors.New("the object has been modified")))
+			if _, err := y.cycle(t.Context()); err != nil {
+				t.Errorf("the cycle's error is %v", err)
+			}
+			if y.job(first) == nil || y.secret(first) == nil {
+				t.Error("the Job or its Secret was not made")
+			}
+		})
+	}
+}
+
 // Unknown is not zero: when Jobs or Pods cannot be listed nothing is reported,
 // deleted, reserved or launched, whatever the reason is.
 func TestWhatCannotBeSeenFailsTheCycle(t *testing.T) {
