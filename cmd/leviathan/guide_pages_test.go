@@ -152,16 +152,17 @@ func TestS21NoBlockOfCommandsIsLeftOutSilently(t *testing.T) {
 			continue
 		}
 		for _, b := range p.blocks {
-			switch {
-			case !b.holdsCommands() && b.notRun != "":
-				t.Errorf("%s:%d is marked as not run and has no commands", p.name, b.line)
-			case !b.holdsCommands():
-			case b.notRun == "" && b.language != "console":
-				t.Errorf("%s:%d has commands that no test runs: make it a console block with what they print, or mark it with <!-- not run: REASON -->", p.name, b.line)
-			case b.notRun == "":
+			if b.language == "console" {
 				if _, err := consoleCommands(b.text); err != nil {
 					t.Errorf("%s:%d: %v", p.name, b.line, err)
 				}
+			}
+			switch {
+			case !b.holdsCommands() && b.notRun != "":
+				t.Errorf("%s:%d is marked as not run and has no commands", p.name, b.line)
+			case !b.holdsCommands(), b.notRun == "" && b.language == "console":
+			case b.notRun == "":
+				t.Errorf("%s:%d has commands that no test runs: make it a console block with what they print, or mark it with <!-- not run: REASON -->", p.name, b.line)
 			case !slices.Contains(notRunReasons, b.notRun):
 				t.Errorf("%s:%d is not run because it %q, which is no reason; the reasons are %q", p.name, b.line, b.notRun, notRunReasons)
 			default:
@@ -176,13 +177,14 @@ func TestS21NoBlockOfCommandsIsLeftOutSilently(t *testing.T) {
 var (
 	inline   = regexp.MustCompile("`(leviathan [^`]+)`")
 	typed    = regexp.MustCompile(`(?m)(?:^(?:\$ |> )?|[|&;(] *|exec )(?:bin/)?leviathan((?: [^|>&;\n#]*)?)`)
+	given    = regexp.MustCompile(`(?:-f|-k|docker build) (deploy/[\w./-]+)`)
 	made     = regexp.MustCompile("(?m)(?:^|[`\\s])make ([a-z][a-z-]*)")
 	quoted   = regexp.MustCompile(`"[^"]*"|'[^']*'|\$\([^)]*\)`)
 	makeRule = regexp.MustCompile(`(?m)^([a-z][a-z-]*):`)
 )
 
 // What a page tells a reader to type exists, whether it is run or not: each
-// command of the binary with its flags, and each target of make.
+// command of the binary with its flags, each target of make, each manifest.
 func TestS21EveryCommandOfThePagesExists(t *testing.T) {
 	root := checkout(t)
 	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
@@ -204,6 +206,11 @@ func TestS21EveryCommandOfThePagesExists(t *testing.T) {
 				continue
 			}
 			lines = append(lines, strings.ReplaceAll(b.text, "\\\n", " "))
+			for _, m := range given.FindAllStringSubmatch(b.text, -1) {
+				if _, err := os.Stat(filepath.Join(root, m[1])); err != nil && !strings.Contains(m[1], "/mine") {
+					t.Errorf("%s:%d: %v", p.name, b.line, err)
+				}
+			}
 			for _, m := range made.FindAllStringSubmatch(b.text, -1) {
 				if !targets[m[1]] {
 					t.Errorf("%s:%d: the Makefile has no target %s", p.name, b.line, m[1])

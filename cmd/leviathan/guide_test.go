@@ -54,7 +54,7 @@ func TestS21Guides(t *testing.T) {
 		}},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, ".page", "home"))
-			for _, folder := range []string{"policies", "docs/examples", "deploy"} {
+			for _, folder := range []string{"policies", "docs/examples", "deploy/base", "deploy/overlays", "deploy/components"} {
 				if err := os.CopyFS(filepath.Join(env.WorkDir, folder), os.DirFS(filepath.Join(root, folder))); err != nil {
 					return err
 				}
