@@ -52,6 +52,20 @@ func NewPart(name string, v any) (Part, error) {
 	}, nil
 }
 
+// RecordedPart is the part that was recorded with this JSON, which is canonical:
+// what NewPart makes of it, but that Digest is left out until it is asked for
+// by Input.Digest. It fails for what is not JSON.
+func RecordedPart(name string, canonical json.RawMessage) (Part, error) {
+	if !partName.MatchString(name) {
+		return Part{}, fmt.Errorf("name input part %q: not lower_snake_case", name)
+	}
+	value, err := readValue(canonical)
+	if err != nil {
+		return Part{}, fmt.Errorf("read input part %s: %w", name, err)
+	}
+	return Part{Name: name, JSON: canonical, name: ast.NewTerm(ast.String(name)), value: ast.NewTerm(value)}, nil
+}
+
 // valueOf is v inside the engine, and how many bytes its JSON has about.
 func valueOf(v any) (value ast.Value, size int, err error) {
 	if raw, ok := v.(json.RawMessage); ok {
@@ -82,6 +96,9 @@ func (in Input) Digest() string {
 	sorted := slices.SortedFunc(slices.Values(in), func(a, b Part) int { return cmp.Compare(a.Name, b.Name) })
 	var text []byte
 	for _, p := range sorted {
+		if p.Digest == "" {
+			p.Digest = digestOf(p.JSON)
+		}
 		text = append(append(append(append(text, p.Name...), ' '), p.Digest...), '\n')
 	}
 	return digestOf(text)

@@ -1,7 +1,7 @@
 package replay
 
 import (
-	"encoding/json"
+	"slices"
 	"sync"
 
 	"leviathan/gateway/engine"
@@ -17,46 +17,77 @@ const (
 // A partCache keeps the engine's form of parts that decisions share: the
 // config, a backlog, a task. Safe for concurrent use.
 type partCache struct {
-	mu    sync.Mutex
+	mu    sync.RWMutex
 	by    map[partKey]engine.Part
+	uses  map[string]uses // by the part's name
 	bytes int
 }
 
 type partKey struct{ name, json string }
 
-func newPartCache() *partCache { return &partCache{by: map[partKey]engine.Part{}} }
+// uses are how often a part of a name was found, and how often it was not.
+type uses struct{ hits, misses int }
+
+// unshared reports whether the parts of a name are nearly all different, as the
+// time is: keeping those only drives out the others. Now and then one is kept
+// all the same, to see whether that is still so.
+func (u uses) unshared() bool { return u.misses > 64 && u.hits < u.misses && u.misses%16 != 0 }
+
+func newPartCache() *partCache {
+	return &partCache{by: map[partKey]engine.Part{}, uses: map[string]uses{}}
+}
 
 // input builds a recorded decision's input.
 func (c *partCache) input(d journal.StoredDecision) (engine.Input, error) {
-	in := make(engine.Input, 0, len(d.Parts))
-	for _, p := range d.Parts {
-		part, err := c.part(p.Name, p.JSON)
-		if err != nil {
+	in := make(engine.Input, len(d.Parts))
+	c.find(d, in)
+	var made []int
+	for i, p := range d.Parts {
+		if in[i].Name != "" {
+			continue
+		}
+		var err error
+		if in[i], err = engine.RecordedPart(p.Name, p.JSON); err != nil {
 			return nil, err
 		}
-		in = append(in, part)
+		made = append(made, i)
 	}
+	c.keep(in, made)
 	return in, nil
 }
 
-func (c *partCache) part(name string, raw []byte) (engine.Part, error) {
-	key := partKey{name, string(raw)}
-	c.mu.Lock()
-	part, ok := c.by[key]
-	c.mu.Unlock()
-	if ok {
-		return part, nil
+// find fills in the parts that are known.
+func (c *partCache) find(d journal.StoredDecision, in engine.Input) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for i, p := range d.Parts {
+		if part, ok := c.by[partKey{p.Name, string(p.JSON)}]; ok {
+			in[i] = part
+		}
 	}
-	part, err := engine.NewPart(name, json.RawMessage(raw))
-	if err != nil {
-		return part, err
-	}
+}
+
+// keep counts what was found, and keeps what was made.
+func (c *partCache) keep(in engine.Input, made []int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.by) >= partsMax || c.bytes+len(raw) > partsBytes {
-		c.by, c.bytes = map[partKey]engine.Part{}, 0 // what is shared comes back at once
+	for i := range in {
+		u := c.uses[in[i].Name]
+		if !slices.Contains(made, i) {
+			u.hits++
+			c.uses[in[i].Name] = u
+			continue
+		}
+		u.misses++
+		c.uses[in[i].Name] = u
+		if u.unshared() {
+			continue
+		}
+		size := len(in[i].JSON)
+		if len(c.by) >= partsMax || c.bytes+size > partsBytes {
+			c.by, c.bytes = map[partKey]engine.Part{}, 0 // what is shared comes back at once
+		}
+		c.by[partKey{in[i].Name, string(in[i].JSON)}] = in[i]
+		c.bytes += size
 	}
-	c.by[key] = part
-	c.bytes += len(raw)
-	return part, nil
 }
