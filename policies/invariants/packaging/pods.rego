@@ -152,7 +152,7 @@ _below(workload) := array.concat(
 		some i, volume in workload.spec.volumes
 		count(object.keys(volume) & _volumes) == 0
 	],
-	[[sprintf("%s/securityContext", [container.pointer]), sprintf("%s: %s", [container.name, what])] |
+	[[sprintf("%s/securityContext/%s", [container.pointer, split(what, ":")[0]]), sprintf("%s: %s", [container.name, what])] |
 		some container in workload.containers
 		some what in _lacking(object.get(container.value, "securityContext", {}), object.get(workload.spec, "securityContext", {}))
 	],

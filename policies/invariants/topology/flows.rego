@@ -35,8 +35,8 @@ deny contains v if {
 	found := {_key(flow) | some flow in _flows(scope); flow.direction == direction}
 	some key in (_wanted(scope, direction) - found)
 	v := lib.violation(rego.metadata.chain(), _at(sprintf("/edges/%d", [_edge_of(key)])), {
-		"scope": scope, "from": key[0], "to": concat(" ", [part | some part in [key[1], key[3]]; part != ""]), "port": key[2], "direction": direction,
-		"subject": concat(" ", [key[0], key[1], key[2], key[3], direction]),
+		"scope": scope, "from": key[0], "to": trim_space(sprintf("%v %v", [key[1], key[3]])), "port": key[2], "direction": direction,
+		"subject": sprintf("%v %v %v %v %v", [key[0], key[1], key[2], key[3], direction]),
 	})
 }
 
@@ -136,7 +136,7 @@ _key(flow) := [flow.from, flow.to, flow.port, flow.network]
 _to(flow) := concat(" ", [part | some part in [flow.to, flow.network]; part != ""])
 
 # _wanted are the keys of the edges of a scope that leave or enter a component.
-_wanted(scope, direction) := {[edge.from, edge.to, port, network] |
+_wanted(scope, direction) := {[edge.from, edge.to, sprintf("%v", [port]), network] |
 	some edge in _edges
 	_of_scope(edge, scope)
 	_components[edge[{"egress": "from", "ingress": "to"}[direction]]]
@@ -159,7 +159,7 @@ _edge_of(key) := min([i |
 	some i, edge in _edges
 	edge.from == key[0]
 	edge.to == key[1]
-	key[2] in edge.ports
+	key[2] in {sprintf("%v", [port]) | some port in edge.ports}
 ])
 
 # _guilty is the port where the two may speak, and otherwise the peer.
@@ -257,13 +257,20 @@ _has(labels, key) if key in object.keys(labels)
 
 _strangers(scope, policy) := array.concat(
 	["/spec/podSelector" | count(_selected(scope, policy.value.spec.podSelector)) == 0],
-	[sprintf("/spec/%s/%d/%s/%d", [direction, i, side, j]) |
+	[sprintf("/spec/%s/%d/%s/%d%s", [direction, i, side, j, _strange(peer)]) |
 		some direction, side in {"egress": "to", "ingress": "from"}
 		some i, rule in policy.value.spec[direction]
 		some j, peer in rule[side]
 		not _meant(scope, peer)
 	],
 )
+
+# _strange is the part of a peer that fits nothing: its pods, where the namespace
+# is one that the topology has.
+_strange(peer) := "/podSelector" if {
+	some outside in _outside
+	peer.namespaceSelector.matchLabels["kubernetes.io/metadata.name"] == outside.namespace
+} else := ""
 
 _meant(scope, peer) if count(_peers(scope, peer)) > 0
 

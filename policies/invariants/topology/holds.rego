@@ -140,7 +140,7 @@ _edge(scope, from, to) if {
 
 # _held are the credentials of a pod, each with where it stands.
 _held(workload) := array.concat(
-	[{"what": _secret(reference.name, object.get(reference, "key", "")), "pointer": sprintf("%s/env/%d", [container.pointer, i])} |
+	[{"what": _secret(reference.name, object.get(reference, "key", "")), "pointer": sprintf("%s/env/%d/valueFrom/secretKeyRef/key", [container.pointer, i])} |
 		some container in workload.containers
 		some i, variable in container.value.env
 		reference := variable.valueFrom.secretKeyRef

@@ -192,6 +192,7 @@ test_policies_speak_of_somebody if {
 	_has(_set(_r(6, "/spec/podSelector/matchLabels/app"), "nobody"), "unknown_peer")
 	_has(_set(_r(5, "/spec/ingress/0/from/0"), {}), "unknown_peer")
 	_has(_set(_r(5, "/spec/ingress/0/from/0"), {"namespaceSelector": {}}), "unknown_peer")
+	_has(_set("/documents/metrics~1net.yaml#0/value/spec/ingress/0/from/0/podSelector/matchLabels/app", "x"), "unknown_peer")
 	_has(_set(_r(5, "/spec/ingress/0/from/0/podSelector/matchExpressions/3/key"), "app"), "unknown_peer")
 }
 
