@@ -2,6 +2,7 @@ package forge
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +12,7 @@ var ownerPlaces = []string{".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"
 
 var (
 	userName = regexp.MustCompile(`^@([A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}))$`)
+	mailName = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
 	teamName = regexp.MustCompile(`^@([A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}))/([A-Za-z0-9._-]{1,100})$`)
 )
 
@@ -27,16 +29,23 @@ type ownerRule struct {
 
 // parseOwners reads a CODEOWNERS file as GitHub does: the last rule that
 // matches a path counts, and a rule without owners takes them away. Lines that
-// GitHub does not understand are passed over, as GitHub does.
+// GitHub does not understand, in their pattern or in one of their owners, are
+// passed over, as GitHub does: the rule before them counts.
 func parseOwners(text string) (rules []ownerRule) {
 	for raw := range strings.Lines(text) {
 		fields := ownerFields(raw)
-		if len(fields) == 0 || strings.HasPrefix(fields[0], "!") || strings.ContainsAny(fields[0], "[]") {
+		if len(fields) == 0 || strings.HasPrefix(fields[0], "!") || strings.ContainsAny(fields[0], "[]") || slices.ContainsFunc(fields[1:], notAnOwner) {
 			continue
 		}
 		rules = append(rules, ownerRule{match: ownerPattern(fields[0]), names: fields[1:]})
 	}
 	return rules
+}
+
+// notAnOwner reports whether a name is in none of the forms of an owner: a user,
+// a team, or the mail address of a user.
+func notAnOwner(name string) bool {
+	return !userName.MatchString(name) && !teamName.MatchString(name) && !mailName.MatchString(name)
 }
 
 // ownerFields parts a line at its spaces; one behind a backslash belongs to the

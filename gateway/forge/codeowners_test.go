@@ -35,4 +35,16 @@ func TestCodeOwnersAreReadAsGitHubDoes(t *testing.T) {
 	if got := forge.OwnersOf("* @a\n# * @b\ndocs/ @c\ndocs/free/\n", "docs/free/x"); len(got) != 0 {
 		t.Errorf("a rule without owners leaves %v", got)
 	}
+	for text, want := range map[string]string{
+		"* @a\ndocs/ @b\n":                         "[b]", // the last that matches, not the first
+		"docs/ @b\n* @a\n":                         "[a]",
+		"* @a\ndocs/ @b b\n":                       "[a]", // b is no owner: the line is passed over
+		"* @a\ndocs/ @b/team/more\n":               "[a]",
+		"* @a\ndocs/ @b b@example.org @b # note\n": "[b]", // who has an address is one, and cannot be asked
+		"* @a @A\n":                                "[a]",
+	} {
+		if got := fmt.Sprint(forge.OwnersOf(text, "docs/a.md")); got != want {
+			t.Errorf("of %q docs/a.md has the owners %s, want %s", text, got, want)
+		}
+	}
 }

@@ -177,12 +177,7 @@ func TestReviewersAreTheOwnersOfTheChangedPaths(t *testing.T) {
 	f.files[".github/CODEOWNERS"] = "* @all\n/docs/ @ann @ghost @acme/writers @other/team me@example.org # here\nsrc/ @bob @bot @cid\n"
 	f.reviews[1] = []object{{"state": "COMMENTED", "user": object{"id": 3, "login": "Cid"}}}
 	warnings := annotate(f, g, n)
-	asked := []string{}
-	for i, a := range f.asked {
-		if strings.HasSuffix(a, "/requested_reviewers") {
-			asked = append(asked, strings.TrimSpace(f.bodies[i]))
-		}
-	}
+	asked := f.reviewsAskedFor()
 	want := []string{`{"reviewers":["ann","ghost","bob"],"team_reviewers":["writers"]}`, `{"reviewers":["ann"]}`, `{"reviewers":["ghost"]}`, `{"reviewers":["bob"]}`, `{"team_reviewers":["writers"]}`}
 	if strings.Join(asked, "\n") != strings.Join(want, "\n") {
 		t.Errorf("asked\n%s\nwant\n%s", strings.Join(asked, "\n"), strings.Join(want, "\n"))
@@ -192,5 +187,71 @@ func TestReviewersAreTheOwnersOfTheChangedPaths(t *testing.T) {
 		if !strings.Contains(all, want) {
 			t.Errorf("the warnings lack %q:\n%s", want, all)
 		}
+	}
+}
+
+// reviewsAskedFor are the bodies of the requests for reviews.
+func (f *fake) reviewsAskedFor() (asked []string) {
+	for i, a := range f.asked {
+		if strings.HasSuffix(a, "/requested_reviewers") {
+			asked = append(asked, strings.TrimSpace(f.bodies[i]))
+		}
+	}
+	return asked
+}
+
+func TestOfSeveralFilesOfOwnersTheFirstPlaceCounts(t *testing.T) {
+	places := []string{".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"}
+	for first := range places {
+		f := newFake(t)
+		g := f.open(f.app)
+		n := noted(f, g)
+		n.AskReviewers = true
+		for i, place := range places[first:] {
+			f.files[place] = fmt.Sprintf("* @owner%d\n", first+i)
+		}
+		annotate(f, g, n)
+		if asked, want := f.reviewsAskedFor(), fmt.Sprintf(`{"reviewers":["owner%d"]}`, first); len(asked) != 1 || asked[0] != want {
+			t.Errorf("with %v: asked %v, want %s", places[first:], asked, want)
+		}
+	}
+}
+
+func TestWhoWroteOrIsAskedAlreadyIsNotAskedForAReview(t *testing.T) {
+	f := newFake(t)
+	g := f.open(f.app)
+	n := noted(f, g)
+	n.AskReviewers = true
+	f.files["CODEOWNERS"] = "* @Bot @ann @Eve @acme/writers @ACME/readers\n"
+	f.pulls[0]["requested_reviewers"] = []object{{"login": "Ann"}}
+	f.pulls[0]["requested_teams"] = []object{{"slug": "Writers"}}
+	annotate(f, g, n)
+	if asked := f.reviewsAskedFor(); len(asked) != 1 || asked[0] != `{"reviewers":["Eve"],"team_reviewers":["readers"]}` {
+		t.Errorf("asked %v", asked)
+	}
+	n.AskReviewers, f.asked, f.bodies = false, nil, nil
+	annotate(f, g, n)
+	if asked := f.reviewsAskedFor(); len(asked) != 0 {
+		t.Errorf("asked %v, and nobody was to be asked", asked)
+	}
+}
+
+func TestNoMoreReviewersAreAskedThanGitHubTakes(t *testing.T) {
+	f := newFake(t)
+	g := f.open(f.app)
+	n := noted(f, g)
+	n.AskReviewers = true
+	var line strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&line, " @u%d", i)
+	}
+	f.files["CODEOWNERS"] = "*" + line.String() + " @acme/writers\n"
+	warnings := annotate(f, g, n)
+	asked := f.reviewsAskedFor()
+	if len(asked) != 1 || strings.Count(asked[0], `"u`) != 14 || !strings.Contains(asked[0], `"team_reviewers":["writers"]`) {
+		t.Errorf("asked %v", asked)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "21 owners of the changed paths; 15 are asked") {
+		t.Errorf("warnings: %v", warnings)
 	}
 }

@@ -264,6 +264,9 @@ func (f *fake) handle(r *http.Request, path string, body []byte) (int, any) {
 	case strings.HasPrefix(rest, "/rules/branches/"):
 		return 200, []object{}
 	case strings.HasPrefix(rest, "/contents/"):
+		if r.URL.Query().Get("ref") != "main" {
+			return 404, missing // what another branch has is nobody's business
+		}
 		return f.content(strings.TrimPrefix(rest, "/contents/"))
 	}
 	return 404, missing

@@ -148,6 +148,44 @@ func TestGitHubHasAWholeAttempt(t *testing.T) {
 	}
 }
 
+// What stands beside a pull request is of the attempt's own decisions and of
+// the paths that it changed.
+func TestGitHubPullRequestHasItsReviewersAndItsCheckRun(t *testing.T) {
+	t.Parallel()
+	w, f := newGitHubWorld(t)
+	f.files = map[string]string{".github/CODEOWNERS": "* @all\ndocs/ @ann @acme/writers\n"}
+	w.byApp(f)
+	w.start()
+	r := reservation(t, w.cycle(), "guide")
+	w.deliver(r, map[string]string{"docs/guide.md": "# Guide\n"})
+	w.server.Idle()
+	a, _, err := w.journal.Attempt(context.Background(), r.AttemptID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.change(func() {
+		if len(f.reviewers) == 0 || f.reviewers[0] != "[ann] [writers]" {
+			t.Errorf("asked for a review: %v", f.reviewers)
+		}
+		if len(f.checks) != 1 {
+			t.Fatalf("%d check runs", len(f.checks))
+		}
+		check, output := f.checks[0], f.checks[0]["output"].(object)
+		if check["name"] != forge.CheckName || check["head_sha"] != string(a.PushedCommit) || !strings.Contains(fmt.Sprint(output["annotations"]), "docs/guide.md") {
+			t.Errorf("the check run is %v", check)
+		}
+		for _, id := range []gateway.DecisionID{a.DecisionID, a.StartDecision, a.PullRequest.DecisionID} {
+			if id == "" || !strings.Contains(output["summary"].(string), string(id)) {
+				t.Errorf("the check run does not name the decision %q: %v", id, output["summary"])
+			}
+		}
+	})
+	message := w.git(w.upstream, "log", "-1", "--format=%(trailers)", "refs/heads/"+r.Branch)
+	if want := fmt.Sprintf("Leviathan-Task: guide\nLeviathan-Attempt: %s\nLeviathan-Decision: %s", r.AttemptID, a.DecisionID); message != want {
+		t.Errorf("the commit upstream has the trailers\n%s\nwant\n%s", message, want)
+	}
+}
+
 func TestGitHubPullRequestEditedByAHumanIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	w, f := newGitHubWorld(t)

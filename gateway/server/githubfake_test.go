@@ -43,11 +43,13 @@ type fakeGitHub struct {
 	comments []object
 	checks   []object
 	labels   []string
-	reviews  []object
-	files    map[string]string // of the target branch
-	admin    bool              // whether the personal token's owner administers
-	grants   object            // beyond what an App asks for
-	gitSays  int               // if set, git's requests are answered with it
+	// reviewers are those who were asked for a review, request by request.
+	reviewers []string
+	reviews   []object
+	files     map[string]string // of the target branch
+	admin     bool              // whether the personal token's owner administers
+	grants    object            // beyond what an App asks for
+	gitSays   int               // if set, git's requests are answered with it
 	// refuse, if set, may answer a request of the API itself.
 	refuse func(w http.ResponseWriter, r *http.Request) bool
 }
@@ -187,7 +189,15 @@ func (f *fakeGitHub) answer(r *http.Request, path string, in object) (int, any) 
 	case "POST /issues/N/labels":
 		f.labels = append(f.labels, fmt.Sprint(in["labels"]))
 		return 200, []object{}
+	case "POST /pulls/N/requested_reviewers":
+		f.reviewers = append(f.reviewers, fmt.Sprint(in["reviewers"], in["team_reviewers"]))
+		return 201, object{}
 	case "POST /check-runs":
+		if strings.HasSuffix(r.Header.Get("Authorization"), "OfTheApp") {
+			in["id"], in["app"] = len(f.checks)+1, object{"id": 7}
+			f.checks = append(f.checks, in)
+			return 201, in
+		}
 		return 403, object{"message": "You must authenticate via a GitHub App."}
 	}
 	switch branch, ok := strings.CutPrefix(rest, "/branches/"); {
