@@ -73,7 +73,7 @@ func (a *assembler) addBuiltin(name string) error {
 	if decl == nil || f == nil || forbidden(decl) {
 		return fmt.Errorf("assemble a call: %s cannot be called", name)
 	}
-	a.built[name] = &builtin{name: name, f: f, bare: decl.CanSkipBctx, void: decl.Decl.Result() == nil, relation: decl.Relation, union: name == ast.Or.Name}
+	a.built[name] = &builtin{name: name, f: f, bare: decl.CanSkipBctx, void: decl.Decl.Result() == nil, relation: decl.Relation, direct: direct[name]}
 	return nil
 }
 

@@ -96,10 +96,10 @@ type instruction struct {
 type builtin struct {
 	name     string
 	f        topdown.BuiltinFunc
-	bare     bool // it does not look at its context
-	void     bool // it has no value
-	relation bool // it has any number of values
-	union    bool // it is the union of two sets, most of which are empty
+	bare     bool                        // it does not look at its context
+	void     bool                        // it has no value
+	relation bool                        // it has any number of values
+	direct   func([]*ast.Term) *ast.Term // the short way; nil: there is none
 }
 
 // A lookup is one that the policy makes in the input: of a member of what another

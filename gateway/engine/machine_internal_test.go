@@ -129,3 +129,34 @@ func interpretedCase(ctx context.Context, query string, compiler *ast.Compiler, 
 	slices.Sort(all)
 	return all, nil
 }
+
+// TestTheShortWayIsOPAs compares what is done without a call to what the builtin
+// says, for every pair of values of every type.
+func TestTheShortWayIsOPAs(t *testing.T) {
+	var values []*ast.Term
+	for _, text := range []string{`null`, `true`, `false`, `0`, `1`, `1.0`, `1e0`, `""`, `"a"`, `[]`, `["a"]`, `["a", {"b": 1}]`, `{}`, `{"a": 1}`, `{"a": 1.0}`,
+		`{"b": "a"}`, `set()`, `{"a"}`, `{"a", 1}`, `{1.0, "c"}`, `{["a"], {"a": 1}}`} {
+		values = append(values, ast.MustParseTerm(text))
+	}
+	for name, short := range direct {
+		called := 0
+		for _, a := range values {
+			for _, b := range values {
+				args := []*ast.Term{a, b}[:ast.BuiltinMap[name].Decl.Arity()]
+				got := short(args)
+				if got == nil {
+					continue
+				}
+				called++
+				var want *ast.Term
+				err := topdown.GetBuiltin(name)(topdown.BuiltinContext{}, args, func(out *ast.Term) error { want = out; return nil })
+				if err != nil || want == nil || want.String() != got.String() {
+					t.Errorf("%s%v is %v, and the short way %v (%v)", name, args, want, got, err)
+				}
+			}
+		}
+		if called == 0 {
+			t.Errorf("%s is never answered the short way", name)
+		}
+	}
+}

@@ -192,8 +192,8 @@ func (r *run) builtin(in *instruction, regs []*ast.Term) int {
 			return r.left("%s has an argument without a value", in.builtin.name)
 		}
 	}
-	if in.builtin.union {
-		if value := unionWithNone(args); value != nil {
+	if in.builtin.direct != nil {
+		if value := in.builtin.direct(args); value != nil {
 			regs[in.target] = value
 			return next
 		}

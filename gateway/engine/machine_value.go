@@ -79,21 +79,6 @@ func length(t *ast.Term) (int, bool) {
 	return 0, false
 }
 
-// unionWithNone is the union of two sets of which one is empty; nil: neither is.
-func unionWithNone(args []*ast.Term) *ast.Term {
-	a, ok := args[0].Value.(ast.Set)
-	b, both := args[1].Value.(ast.Set)
-	switch {
-	case !ok || !both:
-		return nil
-	case b.Len() == 0:
-		return args[0]
-	case a.Len() == 0:
-		return args[1]
-	}
-	return nil
-}
-
 // merged is the object of both objects' members, object by object. It is none
 // where both have a member that is no object.
 func merged(a, b *ast.Term) (*ast.Term, bool) {
