@@ -150,14 +150,15 @@ func TestAFormerHasTheFormOfNewPart(t *testing.T) {
 		Gone   string         `json:"gone,omitempty"`
 		Null   *inner         `json:"null"`
 		Twice  []any          `json:"twice"`
+		Places [][2]int       `json:"places"`
 		hidden int
-	}{inner: inner{3}, Twice: []any{shared, shared}, hidden: 1}
+	}{inner: inner{3}, Twice: []any{shared, shared}, Places: [][2]int{{1, 2}, {2, 1}, {1, 2}}, hidden: 1}
 	part, err := engine.PartOf("part", v)
 	if err != nil {
 		t.Fatal(err)
 	}
 	one := `{"a":1.5,"b":[100,"ü",null,true]}`
-	if want := `{"list":[],"map":{},"null":null,"twice":[` + one + `,` + one + `],"x":3}`; string(part.JSON) != want {
+	if want := `{"list":[],"map":{},"null":null,"places":[[1,2],[2,1],[1,2]],"twice":[` + one + `,` + one + `],"x":3}`; string(part.JSON) != want {
 		t.Errorf("got  %s\nwant %s", part.JSON, want)
 	}
 	same, err := engine.NewPart("part", json.RawMessage(part.JSON))

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -23,11 +24,14 @@ import (
 // finds nothing instead of the wrong type. Methods such as MarshalJSON are not
 // called. A Former is for one goroutine, and the values must not change while
 // it is in use.
-type Former struct{ form goForm }
+type Former struct {
+	form    goForm
+	scratch []byte // for the JSON of a part, until its length is known
+}
 
 // NewFormer makes a Former.
 func NewFormer() *Former {
-	return &Former{goForm{converter{keys: map[string]*ast.Term{}}, map[uintptr]formed{}}}
+	return &Former{form: goForm{converter{keys: map[string]*ast.Term{}}, map[uintptr]formed{}, map[[2]int]*ast.Term{}}}
 }
 
 // PartOf is the Part of a NewFormer.
@@ -42,10 +46,10 @@ func (f *Former) Part(name string, v any) (Part, error) {
 	if err != nil {
 		return Part{}, fmt.Errorf("convert input part %s: %w", name, err)
 	}
-	raw, err := appendJSON(nil, value)
-	if err != nil {
+	if f.scratch, err = appendJSON(f.scratch[:0], value); err != nil {
 		return Part{}, fmt.Errorf("write input part %s: %w", name, err)
 	}
+	raw := bytes.Clone(f.scratch)
 	return Part{Name: name, JSON: raw, Digest: digestOf(raw), name: ast.StringTerm(name), value: ast.NewTerm(value)}, nil
 }
 
@@ -53,6 +57,7 @@ func (f *Former) Part(name string, v any) (Part, error) {
 type goForm struct {
 	converter
 	formed map[uintptr]formed // by the address of a map
+	places map[[2]int]*ast.Term
 }
 
 // formed is what a map became. It holds on to the map, whose address must not
@@ -96,10 +101,27 @@ func (g goForm) value(v reflect.Value) (ast.Value, error) {
 	}
 }
 
-// term is value as a term; small numbers share theirs.
+// shortText is how long a text may be that is looked for among those before it.
+const shortText = 64
+
+// term is value as a term; small numbers, short texts and places share theirs.
 func (g goForm) term(v reflect.Value) (*ast.Term, error) {
-	if v.Kind() == reflect.Int {
+	if v.Kind() == reflect.Interface && !v.IsNil() {
+		v = v.Elem()
+	}
+	switch {
+	case v.Kind() == reflect.Int:
 		return ast.InternedTerm(int(v.Int())), nil
+	case v.Kind() == reflect.String && v.Len() <= shortText && v.Type() != reflect.TypeFor[json.Number]():
+		return g.key(strings.ToValidUTF8(v.String(), "\uFFFD")), nil
+	case v.Kind() == reflect.Array && v.Type() == reflect.TypeFor[[2]int]():
+		place := [2]int{int(v.Index(0).Int()), int(v.Index(1).Int())}
+		known, ok := g.places[place]
+		if !ok {
+			known = ast.ArrayTerm(ast.InternedTerm(place[0]), ast.InternedTerm(place[1]))
+			g.places[place] = known
+		}
+		return known, nil
 	}
 	value, err := g.value(v)
 	return ast.NewTerm(value), err

@@ -85,11 +85,54 @@ func (t *tree) rendered(dir string, overlay *Overlay, resources []resource) {
 		r.file = overlay.File
 		if r.origin = originOf(r, dir, inFile); r.origin != nil {
 			r.Document = r.origin.ID
+			r.Value, _ = shared(r.Value, r.origin.Value)
 		}
 		overlay.Documents = append(overlay.Documents, r.Resource)
 	}
 	f.Workloads[dir] = workloads(dir, resources)
 	f.RBAC[dir] = grants(resources)
+}
+
+// shared is the value with every mapping and list that is equal to its
+// counterpart replaced by that: most of what kustomize renders is what it read,
+// and what is one value takes memory once, here and in all that is made of it.
+func shared(value, like any) (_ any, equal bool) {
+	switch v := value.(type) {
+	case map[string]any:
+		other, ok := like.(map[string]any)
+		if !ok {
+			return value, false
+		}
+		equal = len(v) == len(other)
+		for key, member := range v {
+			one, same := shared(member, other[key])
+			_, known := other[key]
+			v[key], equal = one, equal && same && known
+		}
+	case []any:
+		other, ok := like.([]any)
+		if !ok {
+			return value, false
+		}
+		equal = len(v) == len(other)
+		for i := range v {
+			if i >= len(other) {
+				break
+			}
+			one, same := shared(v[i], other[i])
+			v[i], equal = one, equal && same
+		}
+	default:
+		switch like.(type) {
+		case map[string]any, []any:
+			return value, false
+		}
+		return value, value == like
+	}
+	if equal {
+		return like, true
+	}
+	return value, false
 }
 
 // originAnnotation is where kustomize notes of which file a resource is made.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unique"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -85,7 +86,7 @@ func (c *nodeConverter) mapping(n *yaml.Node, pointer string, alias *[2]int, dep
 		if alias != nil {
 			at = *alias
 		}
-		name := key.Value
+		name := unique.Make(key.Value).Value()
 		if key.Kind != yaml.ScalarNode {
 			c.source.problemAt(at, "yaml_syntax", "a key that is a mapping, a list or an alias has no JSON form; it is left out")
 			continue
@@ -94,7 +95,7 @@ func (c *nodeConverter) mapping(n *yaml.Node, pointer string, alias *[2]int, dep
 			c.source.problemAt(at, "yaml_duplicate_key", fmt.Sprintf("the key %q stands twice in one mapping; what counts depends on who reads it", name))
 			continue
 		}
-		below := pointer + "/" + escape(name)
+		below := unique.Make(pointer + "/" + escape(name)).Value()
 		c.note(below, at)
 		out[name] = c.value(value, below, alias, depth+1)
 	}
