@@ -100,6 +100,13 @@ test_an_address_has_a_port if {
 	kube.address("a") == 0
 }
 
+test_the_loopback_is_reached_by_nobody if {
+	kube.listened("0.0.0.0:8000") == 8000
+	every address in ["127.0.0.1:8000", "localhost:8000", "[::1]:8000"] {
+		kube.listened(address) == 0
+	}
+}
+
 test_a_selector_finds_the_pods_of_its_namespace if {
 	r := {"scope": "source", "namespace": "n"}
 	kube.selected(r, {"app": "a"}) == {"Job/a"} with input as facts([_job({})])

@@ -31,6 +31,12 @@ address(text) := to_number(found[0][1]) if {
 	count(found) == 1
 } else := 0
 
+# listened is the port at which others reach who listens at an address, 0 where
+# nobody does: the loopback is the container's own.
+listened(text) := 0 if {
+	regex.match(`^(127\.|localhost:|\[::1\]:)`, text)
+} else := address(text)
+
 # url is the address of a Service for pods of its namespace.
 url(name, port) := sprintf("http://%s:%v", [name, port])
 

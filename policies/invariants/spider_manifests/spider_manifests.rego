@@ -94,7 +94,7 @@ deny contains v if {
 	some d in _deployments
 	some c in _ours(d)
 	listen := kube.told(c, "--listen")
-	{kube.address(value) | some value in listen} != {_port}
+	{kube.listened(value) | some value in listen} != {_port}
 	v := lib.violation(rego.metadata.chain(), kube.place(d, kube.flag_path(c, "--listen")), {
 		"container": _container, "listen": concat(" and ", _or_nothing(listen)), "wanted": _port, "subject": _container,
 	})
