@@ -10,10 +10,10 @@ RACE     := ./gateway/... ./scheduler/... ./worker/... ./spider/...
 PLAIN    := ./gateway/engine ./gateway/replay ./cmd/... ./policies/... ./invariants/... ./deploy/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check docs-test invariants policy-test policy-mutation policy-laws docs bench images images-check images-push manifests clean
+.PHONY: help build demo test check docs-test invariants policy-test policy-mutation policy-laws docs bench images images-check e2e images-push manifests clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/leviathan
 	$(GO) build -o $(BIN) ./cmd/leviathan
@@ -83,6 +83,19 @@ images-check: ## build the images twice, in folders of different names, and see 
 	  ($(IMAGES_BUILD) -binary $$out/leviathan -out $$out) || exit 1; done
 	diff -r $(IMAGES)-check/one-images $(IMAGES)-check/other-images
 	rm -rf $(IMAGES)-check
+
+# The control plane of Kubernetes is of its own module; the first build of it
+# takes minutes.
+KUBE_VERSION = $(shell cd deploy/e2e/kube && $(GO) list -m -f '{{.Version}}' k8s.io/kubernetes)
+KUBE_STAMP   = k8s.io/component-base/version
+E2E_RUN     ?= .
+
+e2e: ## see the cluster's promises on a real Kubernetes API: that of KUBECONFIG, or one that is built and started (E2E_RUN=TestName)
+ifndef KUBECONFIG
+	cd deploy/e2e/kube && CGO_ENABLED=0 $(GO) build -p 2 -trimpath -ldflags='-s -w -X $(KUBE_STAMP).gitVersion=$(KUBE_VERSION) -X $(KUBE_STAMP).gitMajor=1 -X $(KUBE_STAMP).gitMinor=$(word 2,$(subst ., ,$(KUBE_VERSION))) -X $(KUBE_STAMP).gitTreeState=clean -X $(KUBE_STAMP).gitCommit=unknown -X $(KUBE_STAMP).buildDate=1970-01-01T00:00:00Z' -o '$(CURDIR)/bin/kube' .
+	$(STATIC) -o bin/leviathan-static ./cmd/leviathan
+endif
+	cd deploy/e2e && $(GO) vet ./... && $(GO) test -count=1 -timeout 15m -run '$(E2E_RUN)' . -args -kube '$(CURDIR)/bin/kube' -leviathan '$(CURDIR)/bin/leviathan-static'
 
 images-push: images ## send the images to REGISTRY, and say their digests
 	$(IMAGES_TOOL) push -in '$(CURDIR)/$(IMAGES)' -registry '$(REGISTRY)'
