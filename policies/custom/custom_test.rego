@@ -4,6 +4,7 @@ import rego.v1
 
 import data.leviathan.custom
 import data.leviathan.fixture_test as fixture
+import data.leviathan.limits
 import data.leviathan.main
 
 test_nothing_is_denied_as_shipped if {
@@ -120,4 +121,9 @@ test_a_custom_reason_against_the_plan_reserves_nothing_and_explains_every_task i
 	not d.allow
 	_reserved(d) == []
 	{id: s.reasons | some id, s in d.obligations.skip} == {id: [_reason] | some id in ["T-1", "T-2", "T-3"]}
+}
+
+test_a_limit_of_the_operators_own_is_none_by_itself if {
+	limits.slots == 1 with input as fixture.plan with data.leviathan.custom.room as {{"left": 1, "reason": _reason}}
+	not limits.slots with input as {} with data.leviathan.custom.room as {{"left": 1, "reason": _reason}}
 }

@@ -165,17 +165,18 @@ func (l *lawful) backlogs(seed document, perPlan, plans int) error {
 	all := tasks()
 	scarce := slices.DeleteFunc(slices.Clone(restrictions), func(r restriction) bool { return !r.scarce })
 	return l.walk(min(plans, (all.size()+perPlan-1)/perPlan), 1, func(chunk, n int) error {
-		slots, of := 100_000.0, restrictions
-		if chunk%2 == 1 {
-			slots, of = 1+float64(chunk%19), scarce
+		pulls, running, of := 100_000.0, 100_000.0, restrictions
+		if chunk%2 == 1 { // scarce is one of them or the other
+			few, other := 1+float64(chunk%19), float64(chunk%5%2)
+			pulls, running, of = few+other, few+1-other, scarce
 		}
 		a, b := pair(n/2, of)
-		return l.hold(fmt.Sprintf("backlog %d", chunk), backlog(seed, all, chunk*perPlan, perPlan, slots), a, b)
+		return l.hold(fmt.Sprintf("backlog %d", chunk), backlog(seed, all, chunk*perPlan, perPlan, pulls, running), a, b)
 	})
 }
 
 // backlog is a plan of a part of the tasks.
-func backlog(seed document, all domain, from, count int, slots float64) document {
+func backlog(seed document, all domain, from, count int, pulls, running float64) document {
 	tasks, records, order := map[string]any{}, map[string]any{}, map[string]any{}
 	for place := range count {
 		i := from + place
@@ -188,7 +189,7 @@ func backlog(seed document, all domain, from, count int, slots float64) document
 		task, id := all.question(i), fmt.Sprintf("T-%d", i)
 		tasks[id], records[id], order[id] = task["task"], task["record"], float64(place)
 	}
-	for name, limit := range map[string]float64{"max_open_prs": slots, "max_running_attempts": slots + 1, "max_attempts_per_task": 2} {
+	for name, limit := range map[string]float64{"max_open_prs": pulls, "max_running_attempts": running, "max_attempts_per_task": 2} {
 		seed = seed.with(limit, "config", "values", name)
 	}
 	return seed.with(tasks, "backlog", "tasks").with(order, "backlog", "order").with(map[string]any{}, "backlog", "invalid").
