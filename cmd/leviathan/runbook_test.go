@@ -81,6 +81,47 @@ func TestS21TheRunbookHasTheGatewaysOwnCodes(t *testing.T) {
 	}
 }
 
+// What a rule's remedy and a page of the console tell an operator to type
+// exists.
+func TestS21EveryCommandOfARemedyExists(t *testing.T) {
+	snapshot, err := engine.LoadFS(t.Context(), policies.FS, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]string{}
+	for _, c := range append(snapshot.Codes(), engine.Failures()...) {
+		said[c.Code] = oneLine(c.Remedy)
+	}
+	templates, err := filepath.Glob(filepath.Join(checkout(t), "gateway", "console", "templates", "*.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range templates {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said[filepath.Base(name)] = regexp.MustCompile(`\{\{.*?\}\}`).ReplaceAllString(string(text), "X")
+	}
+	command, found := regexp.MustCompile(`\bleviathan ((?:[a-z-]+[ .,;<]?|[A-Z=_]+ ?)+)`), 0
+	for where, text := range said {
+		for _, m := range command.FindAllStringSubmatch(text, -1) {
+			// The command ends where the sentence, or a part of it, does.
+			line, _, _ := strings.Cut(strings.NewReplacer(".", "\n", ",", "\n", ";", "\n", "<", "\n").Replace(m[1]), "\n")
+			if strings.HasPrefix(line, "and ") {
+				continue // "the command leviathan and its arguments"
+			}
+			found++
+			if err := commandExists(strings.Fields(line)); err != nil {
+				t.Errorf("%s: leviathan %s: %v", where, line, err)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("%d commands in all remedies and pages: they are not found", found)
+	}
+}
+
 func TestRowsHaveAPlaceInThePage(t *testing.T) {
 	page := []byte("# Page\n" + rowsBegin + "old\n" + rowsEnd + "after\n")
 	got, err := withRows(page, []byte("new\n"))
