@@ -77,8 +77,9 @@ func (k *killSwitch) status(now time.Time) gateway.KillSwitchStatus {
 }
 
 // prove walks the path of real questions with the switch off in what the
-// policy is told, and holds every answer to be a denial because of it. It
-// touches no config and no journal: proofs are counted.
+// policy is told, and holds every answer to be a denial because of it: of a plan,
+// and of what each live attempt would ask next. It touches no config and no
+// journal: proofs are counted.
 func (s *Server) prove(ctx context.Context) {
 	now := s.now()
 	if !s.killSwitch.due(now) {
@@ -111,8 +112,16 @@ func (s *Server) prove(ctx context.Context) {
 	}
 }
 
+// next are the questions that an attempt may ask in its state.
+var next = map[gateway.AttemptState][]string{
+	gateway.Reserved: {gateway.ActionAgentRun, gateway.ActionAttemptStart},
+	gateway.Running:  {gateway.ActionAttemptHeartbeat},
+	gateway.Pushed:   {gateway.ActionAttemptHeartbeat, gateway.ActionPullRequestOpen},
+	gateway.Proposed: {gateway.ActionAttemptHeartbeat},
+}
+
 // proveTarget proves the switch for a plan, for what the gateway does itself,
-// and for every live attempt's next heartbeat.
+// and for what every live attempt may ask next.
 func (s *Server) proveTarget(ctx context.Context, cfg autonomy.State) error {
 	state, err := s.journal.State(cfg.ID)
 	if err != nil {
@@ -124,8 +133,8 @@ func (s *Server) proveTarget(ctx context.Context, cfg autonomy.State) error {
 		{action: gateway.ActionPullRequestNote, by: self, target: cfg.ID, resource: gateway.Entity{Type: "target", ID: string(cfg.ID)}},
 	}
 	for _, a := range state.Attempts {
-		if a.State.Leased() {
-			q := about(gateway.ActionAttemptHeartbeat, principal{role: gateway.RoleAttempt, id: string(a.ID), target: a.Target, attempt: a.ID}, a)
+		for _, action := range next[a.State] {
+			q := about(action, principal{role: gateway.RoleAttempt, id: string(a.ID), target: a.Target, attempt: a.ID}, a)
 			q.attempt, q.request = a, map[string]any{}
 			questions = append(questions, q)
 		}

@@ -40,6 +40,58 @@ func TestS09TheKillSwitchProvesItself(t *testing.T) {
 	}
 }
 
+// The proof asks what each attempt would ask next: a policy that forgets the
+// switch in one of them is seen.
+func TestS09TheProofAsksWhatEveryAttemptWouldAskNext(t *testing.T) {
+	for _, action := range []string{gateway.ActionAgentRun, gateway.ActionAttemptStart, gateway.ActionAttemptHeartbeat, gateway.ActionPullRequestOpen, gateway.ActionCyclePlan, gateway.ActionPullRequestNote} {
+		t.Run(action, func(t *testing.T) {
+			t.Parallel()
+			policy, err := bundleWith(`access\.deny \| guard\.reasons`, `access.deny | {r | some r in guard.reasons; input.action != "`+action+`"}`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := newUpstream(t, baseBacklog, baseConfig)
+			w.policy = policy
+			w.start()
+			r := reservation(t, w.cycle(), "guide") // and notes stays reserved
+			if out, err := w.push(r, w.startAttempt(r), map[string]string{"docs/guide.md": "# Guide\n"}); err != nil {
+				t.Fatal(out)
+			}
+			if got := w.seenSwitch(); !strings.Contains(got.Problem, action+": ") || !got.ProvedAt.IsZero() {
+				t.Errorf("a policy that forgets the switch for %s shows %+v", action, got)
+			}
+		})
+	}
+}
+
+// The gateway's own clockwork proves, from its start on, and says so to who
+// asks, in the metrics and in the status.
+func TestS09TheClockworkProvesFromTheStart(t *testing.T) {
+	w := newWorld(t, baseBacklog, baseConfig)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ran := make(chan error, 1)
+	go func() { ran <- w.server.Run(ctx) }()
+	for tick := time.NewTicker(10 * time.Millisecond); ; {
+		st, err := w.client(operator).Status(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !st.KillSwitch.ProvedAt.IsZero() {
+			tick.Stop()
+			break
+		}
+		<-tick.C
+	}
+	families := w.families()
+	if at, n := sum(families, "leviathan_killswitch_last_proof_timestamp_seconds"), sum(families, "leviathan_killswitch_proofs_total", "result=held"); n != 1 || at < float64(w.now().Unix()) {
+		t.Errorf("%v proofs, the last at %v", n, at)
+	}
+	cancel()
+	if err := <-ran; err != context.Canceled {
+		t.Error(err)
+	}
+}
+
 func TestAKillSwitchThatDoesNothingIsSeen(t *testing.T) {
 	for name, pairs := range map[string][]string{
 		"allowed":      {`access\.deny \| guard\.reasons`, "access.deny"},
