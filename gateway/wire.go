@@ -85,6 +85,9 @@ type StartResult struct {
 	LeaseSeconds   int          `json:"lease_seconds"`
 	LeaseExpiresAt Time         `json:"lease_expires_at"`
 	DecisionID     DecisionID   `json:"decision_id"`
+	// TraceParent is the attempt's place in a trace (W3C Trace Context); empty
+	// where the gateway traces nothing. It is for spans and gives no right.
+	TraceParent string `json:"trace_parent,omitempty"`
 }
 
 // The types of agents.

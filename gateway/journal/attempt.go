@@ -48,6 +48,7 @@ type Attempt struct {
 	DecisionID     gateway.DecisionID  `json:"-"` // that reserved it
 	// StartDecision is the decision that started it.
 	StartDecision gateway.DecisionID `json:"-"`
+	TraceParent   string             `json:"-"` // see AttemptCreated
 	Intent        *PushIntent        `json:"-"` // a push without receipt
 	PushedTree    gateway.OID        `json:"-"`
 	PullRequest   *PullRequest       `json:"-"`
@@ -94,7 +95,7 @@ const selectAttempt = `SELECT
 	a.evidence, a.probe, a.snapshot, a.seq, a.timeout_seconds, a.lease_seconds, a.lease_us, a.started_us, a.ended_us,
 	a.failure_type, a.error_summary, a.invalidated, a.progress, a.decision_id, a.start_decision_id,
 	p.number, p.url, p.branch, p.commit_sha, p.title, p.state, p.how, p.intended_us, p.created_us, p.ended_us, p.decision_id, p.text_digest,
-	p.review, p.conflicts, p.edited
+	p.review, p.conflicts, p.edited, a.trace_parent
 	FROM attempt a LEFT JOIN pull_request p ON p.attempt = a.attempt AND p.state <> 'void' `
 
 // scanAttempt reads a row of selectAttempt.
@@ -108,6 +109,7 @@ func scanAttempt(r row) (*Attempt, error) {
 		LeaseSeconds: r.int64(22), LeaseExpiresAt: r.time(23), StartedAt: r.time(24), EndedAt: r.time(25),
 		FailureType: gateway.FailureType(r.str(26)), ErrorSummary: r.str(27), Invalidated: r.bool(28),
 		Progress: r.str(29), DecisionID: gateway.DecisionID(r.str(30)), StartDecision: gateway.DecisionID(r.str(31)),
+		TraceParent: r.str(47),
 	}
 	if err := json.Unmarshal([]byte(r.str(19)), &a.Task); err != nil {
 		return nil, err

@@ -84,10 +84,10 @@ func (f *folder) attemptCreated(c *columns, p *AttemptCreated) error {
 		return err
 	}
 	err = f.db.exec(`INSERT INTO attempt (attempt, target, task, number, state, live, digest, base_commit, branch, agent, probe,
-		snapshot, timeout_seconds, lease_seconds, start_deadline_us, decision_id, created_us, seq)
-		VALUES (?, ?, ?, ?, 'reserved', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		snapshot, timeout_seconds, lease_seconds, start_deadline_us, decision_id, trace_parent, created_us, seq)
+		VALUES (?, ?, ?, ?, 'reserved', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		c.Attempt, c.Target, c.Task, p.AttemptNumber, p.Digest, p.BaseCommit, p.Branch, p.Agent, p.Probe,
-		string(snapshot), p.TimeoutSeconds, p.LeaseSeconds, p.StartDeadline, p.DecisionID, c.At, c.Seq)
+		string(snapshot), p.TimeoutSeconds, p.LeaseSeconds, p.StartDeadline, p.DecisionID, p.TraceParent, c.At, c.Seq)
 	if isConstraint(err) {
 		return conflict("attempt %s is there already", c.Attempt)
 	}

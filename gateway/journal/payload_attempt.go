@@ -17,6 +17,9 @@ type AttemptCreated struct {
 	TimeoutSeconds int64                `json:"timeout_seconds"`
 	LeaseSeconds   int64                `json:"lease_seconds"`
 	DecisionID     gateway.DecisionID   `json:"decision_id"`
+	// TraceParent is the place in a trace (W3C Trace Context) that reserved it;
+	// empty where nothing is traced. Nothing is decided by it.
+	TraceParent string `json:"trace_parent,omitempty"`
 }
 
 // AttemptStarted says that a worker took the attempt and its lease began.

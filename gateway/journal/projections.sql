@@ -67,6 +67,7 @@ CREATE TABLE attempt (
 	seq               INTEGER NOT NULL,
 	instance          TEXT NOT NULL DEFAULT '',
 	start_decision_id TEXT NOT NULL DEFAULT '',
+	trace_parent      TEXT NOT NULL DEFAULT '',
 	started_us        INTEGER NOT NULL DEFAULT 0,
 	deadline_us       INTEGER NOT NULL DEFAULT 0,
 	lease_us          INTEGER NOT NULL DEFAULT 0,
