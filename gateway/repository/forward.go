@@ -30,7 +30,13 @@ const (
 // gateway.Forbidden where the upstream refuses, gateway.Unknown where it
 // cannot be reached or what happened is not clear (then only UpstreamRef
 // tells), gateway.Invalid for a push with Problems.
-func (p *Push) Forward(ctx context.Context) error {
+func (p *Push) Forward(ctx context.Context) error { return p.ForwardThen(ctx, func() {}) }
+
+// ForwardThen is Forward that calls shown once, as soon as the upstream is seen
+// to have the commit, while the mirror takes the objects and the upstream's
+// receive-pack ends. It returns after all of them. Where the upstream does not
+// have the commit shown is not called; after an error it may have been.
+func (p *Push) ForwardThen(ctx context.Context, shown func()) error {
 	if len(p.problems) > 0 || p.pack == nil || p.dir == "" {
 		return gateway.Errorf(gateway.Invalid, "a push with problems is not forwarded")
 	}
@@ -52,7 +58,7 @@ func (p *Push) Forward(ctx context.Context) error {
 	}
 	have, err := p.m.UpstreamRef(ctx, p.Ref())
 	if err == nil && have == p.New() {
-		return p.taken(result, synced)
+		return p.taken(result, synced, shown)
 	}
 	// What the upstream has to say, it has said when it ended.
 	sendErr = cmp.Or(sendErr, result.end())
@@ -75,9 +81,10 @@ func (p *Push) Forward(ctx context.Context) error {
 
 // taken ends a push that the upstream has: its receive-pack may still run
 // hooks and look after its repository, while the mirror takes the objects.
-func (p *Push) taken(result *sendResult, synced func() error) error {
-	ended := inBackground(result.end)
-	err := p.install(synced)
+func (p *Push) taken(result *sendResult, synced func() error, shown func()) error {
+	ended, installed := inBackground(result.end), inBackground(func() error { return p.install(synced) })
+	shown()
+	err := installed()
 	_ = ended() // the ref has been read: how the process ended changes nothing
 	return err
 }

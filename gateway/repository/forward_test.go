@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"leviathan/gateway"
@@ -292,5 +293,38 @@ func TestWhatAnHTTPUpstreamRefusesIsNamedAndNeverShowsTheToken(t *testing.T) {
 				t.Errorf("%d, after %d: %v", status, pad, err)
 			}
 		}
+	}
+}
+
+// TestTheUpstreamShowsTheCommitBeforeItIsDone: what follows from a push need not
+// wait until the upstream's hooks have ended, and never comes before the ref.
+func TestTheUpstreamShowsTheCommitBeforeItIsDone(t *testing.T) {
+	w := newWorld(t)
+	gate := filepath.Join(t.TempDir(), "gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Skipf("no named pipes here: %v", err)
+	}
+	w.hook("post-receive", "cat "+gate+"\n") // until somebody writes to it
+	p, calls := w.change(t, "1", gateway.ZeroOID), 0
+	err := p.ForwardThen(t.Context(), func() {
+		calls++
+		if got := w.oid(w.upstream, agentRef); got != p.New() {
+			t.Errorf("the upstream has %s", got)
+		}
+		if err := os.WriteFile(gate, []byte("go on\n"), 0o600); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil || calls != 1 {
+		t.Errorf("shown %d times, %v", calls, err)
+	}
+	if got, err := w.m.Head(strings.TrimPrefix(agentRef, "refs/heads/")); err != nil || got != p.New() {
+		t.Errorf("the mirror has %s (%v)", got, err)
+	}
+	w.hook("post-receive", "exit 0\n")
+	w.hook("pre-receive", "exit 1\n")
+	refused := w.change(t, "2", p.New())
+	if err := refused.ForwardThen(t.Context(), func() { t.Error("shown, and refused") }); gateway.KindOf(err) != gateway.Forbidden {
+		t.Errorf("%v", err)
 	}
 }

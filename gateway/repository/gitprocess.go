@@ -64,6 +64,27 @@ func (p *gitProcess) feed(body io.Reader, size int64) error {
 	return nil
 }
 
+// gone reports whether a process that was told nothing yet has ended all the
+// same: its answer is over before it began.
+func (p *gitProcess) gone() bool {
+	file, ok := p.out.(*os.File)
+	if !ok {
+		return false
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return true // closed
+	}
+	over := false
+	err = raw.Read(func(fd uintptr) bool {
+		var one [1]byte
+		n, err := syscall.Read(int(fd), one[:]) // which does not wait
+		over = n > 0 || err == nil
+		return true
+	})
+	return over || err != nil
+}
+
 // abandon ends a process that nobody will feed. How it ended says nothing.
 func (p *gitProcess) abandon() {
 	p.cancel()

@@ -39,8 +39,11 @@ func (m *Mirror) Receive(ctx context.Context, r io.Reader, lim Limits) (*Push, e
 	if !q.hasPack() {
 		return p, nil
 	}
+	if m.local != nil && len(p.problems) == 0 {
+		p.ready = m.local.prepare(ctx) // while the pack is read, checked and decided about
+	}
 	if p.dir, err = os.MkdirTemp(filepath.Join(m.dir, "quarantine"), "push-"); err != nil {
-		return p, fmt.Errorf("quarantine push: %w", err)
+		return p, errors.Join(fmt.Errorf("quarantine push: %w", err), p.Discard())
 	}
 	if err := p.take(ctx, pkts.r); err != nil {
 		return p, errors.Join(err, p.Discard())
@@ -57,9 +60,6 @@ func (p *Push) take(ctx context.Context, r io.Reader) error {
 	whole, err := p.spool(ctx, f, r)
 	if err != nil || !whole {
 		return errors.Join(err, f.Close())
-	}
-	if p.m.local != nil && len(p.problems) == 0 {
-		p.ready = p.m.local.prepare(ctx) // while the pack is checked and decided about
 	}
 	p.rewrites = p.m.rewrites()
 	o, err := p.m.objects()

@@ -195,3 +195,33 @@ func TestUpstreamIsLookedAfterSeldom(t *testing.T) {
 		t.Errorf("%q, %v", data, err)
 	}
 }
+
+// A process that died while it waited was told nothing: another one does it.
+func TestForwardDoesNotAskAProcessThatDied(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	ended, binary := filepath.Join(dir, "ended"), filepath.Join(dir, "git")
+	if err := syscall.Mkfifo(ended, 0o600); err != nil {
+		t.Skipf("no named pipes here: %v", err)
+	}
+	real, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The first one holds the pipe open until it has ended.
+	script := "#!/bin/sh\nif [ \"$1\" = receive-pack ] && mkdir " + dir + "/first 2>/dev/null; then exec 3>" + ended + "; exit 3; fi\nexec '" + real + "' \"$@\"\n"
+	if err := os.WriteFile(binary, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.open(repository.Upstream{URL: w.upstream, GitBinary: binary})
+	p := w.change(t, "1", gateway.ZeroOID)
+	if _, err := os.ReadFile(ended); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Forward(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.oid(w.upstream, agentRef); got != p.New() {
+		t.Errorf("the upstream has %s", got)
+	}
+}

@@ -103,13 +103,14 @@ func (t *pathTransport) prepare(ctx context.Context) func() *gitProcess {
 	return func() *gitProcess { return <-started }
 }
 
-// callPrepared is call on a process that waits, if there is one. One that waits
-// in a repository that is no longer at the path is not used.
+// callPrepared is call on a process that waits, if there is one. One that has
+// ended, or that waits in a repository that is no longer at the path, is not
+// used: it was told nothing.
 func (t *pathTransport) callPrepared(ctx context.Context, p *gitProcess, body io.Reader, size int64) (io.ReadCloser, error) {
 	if p == nil {
 		return t.call(ctx, receivePack, body, size)
 	}
-	if now, err := os.Stat(t.path); err != nil || !os.SameFile(p.place, now) {
+	if now, err := os.Stat(t.path); err != nil || !os.SameFile(p.place, now) || p.gone() {
 		p.abandon()
 		return t.call(ctx, receivePack, body, size)
 	}

@@ -188,7 +188,11 @@ func (s *Server) forward(ctx context.Context, t *target, a *journal.Attempt, d *
 		return failed("unknown.writer", err, d.ID)
 	}
 	defer cancel()
-	err = push.Forward(ctx)
+	payload := journal.AttemptPushed{Subject: subject(a), Status: gateway.Pushed, BranchName: a.Branch, CommitSHA: push.New(), Tree: push.Commit().Tree}
+	var unwritten error
+	written := false
+	// The receipt is of what the upstream shows, not of what the mirror has yet.
+	err = push.ForwardThen(ctx, func() { written, unwritten = true, s.receipt(ctx, a, payload) })
 	if err != nil && gateway.KindOf(err) == gateway.Unknown && !refusedByForge(err) {
 		shown, known := s.settlePush(ctx, t, push.Ref(), push.New())
 		if !known { // the intent stays, and the clockwork asks again
@@ -211,8 +215,10 @@ func (s *Server) forward(ctx context.Context, t *target, a *journal.Attempt, d *
 		}
 		return failed(code, err, d.ID)
 	}
-	payload := journal.AttemptPushed{Subject: subject(a), Status: gateway.Pushed, BranchName: a.Branch, CommitSHA: push.New(), Tree: push.Commit().Tree}
-	if err := s.receipt(ctx, a, payload); err != nil {
+	if !written { // the upstream showed the commit only when it was asked again
+		unwritten = s.receipt(ctx, a, payload)
+	}
+	if err := unwritten; err != nil {
 		s.log.Error("journalling a forwarded push", "attempt", a.ID, "error", err)
 		return failed("unknown.unrecorded", errors.New("the commit is upstream and its receipt could not be written; push it again"), d.ID)
 	}
