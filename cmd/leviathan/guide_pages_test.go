@@ -178,9 +178,9 @@ var (
 	inline   = regexp.MustCompile("`(leviathan [^`]+)`")
 	typed    = regexp.MustCompile(`(?m)(?:^(?:\$ |> )?|[|&;(] *|exec )(?:bin/)?leviathan((?: [^|>&;\n#]*)?)`)
 	given    = regexp.MustCompile(`(?:-f|-k|docker build) (deploy/[\w./-]+)`)
-	made     = regexp.MustCompile("(?m)(?:^|[`\\s])make ([a-z][a-z-]*)")
+	made     = regexp.MustCompile("(?m)(?:^|[`\\s])make ([a-z][a-z0-9-]*)")
 	quoted   = regexp.MustCompile(`"[^"]*"|'[^']*'|\$\([^)]*\)`)
-	makeRule = regexp.MustCompile(`(?m)^([a-z][a-z-]*):`)
+	makeRule = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):`)
 )
 
 // What a page tells a reader to type exists, whether it is run or not: each
@@ -239,7 +239,7 @@ func commandExists(args []string) error {
 	if err != nil {
 		return err
 	}
-	if !cmd.Runnable() && len(positional(rest)) > 0 && cmd.HasSubCommands() {
+	if cmd.HasSubCommands() && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && rest[0] != "…" && cmd.ValidateArgs(rest[:1]) != nil {
 		return fmt.Errorf("%s has no command %s", cmd.CommandPath(), rest[0])
 	}
 	for _, arg := range rest {
@@ -260,15 +260,6 @@ func commandExists(args []string) error {
 
 func flagOf(cmd *cobra.Command, name string) bool {
 	return name == "help" || cmd.Flags().Lookup(name) != nil || cmd.InheritedFlags().Lookup(name) != nil || (name == "version" && !cmd.HasParent())
-}
-
-func positional(args []string) (all []string) {
-	for _, a := range args {
-		if !strings.HasPrefix(a, "-") && a != "…" {
-			all = append(all, a)
-		}
-	}
-	return all
 }
 
 func asExit(err error, exit **exec.ExitError) bool { return errors.As(err, exit) }

@@ -43,6 +43,7 @@ func TestForgeFlags(t *testing.T) {
 		"app":            {options: app, github: true, app: true},
 		"app over token": {options: app, token: "ghp_x", github: true, app: true},
 		"webhook":        {options: with(app, func(o *forgeOptions) { o.webhookFile, o.proxyFile = secret, proxy }), github: true, app: true, webhook: true},
+		"drafts":         {options: with(app, func(o *forgeOptions) { o.draft = true }), github: true, app: true},
 		"no credential":  {options: forgeOptions{draft: true}, problem: "need a credential"},
 		"short secret":   {options: with(app, func(o *forgeOptions) { o.webhookFile = file("short", "short") }), problem: "--github-webhook-secret-file: "},
 		"no proxy file":  {options: with(app, func(o *forgeOptions) { o.proxyFile = filepath.Join(dir, "none") }), problem: "--github-proxy-file: "},
@@ -61,6 +62,9 @@ func TestForgeFlags(t *testing.T) {
 			}
 			if github == nil {
 				return
+			}
+			if github.Draft != row.options.draft {
+				t.Errorf("--github-draft=%t is handed on as %t", row.options.draft, github.Draft)
 			}
 			if (github.App != nil) != row.app || github.Token.Empty() != row.app || github.Proxy.Empty() != (row.options.proxyFile == "") {
 				t.Errorf("%+v", github)
