@@ -62,6 +62,9 @@ type JobOptions struct {
 	// CPU is what a worker asks for, as Kubernetes writes quantities; 500m if
 	// empty. It is no limit.
 	CPU string
+	// Trace has the values of TraceVariables that the workers get; those that
+	// an agent's env_from names are the agent's.
+	Trace map[string]string
 	// WorkspaceSize is the most that a workspace may hold; 10Gi if empty.
 	WorkspaceSize string
 }
@@ -167,7 +170,7 @@ func workerPod(r gateway.Reservation, o JobOptions, cpu, size resource.Quantity)
 			Command:         []string{"leviathan"},
 			Args: []string{"worker", "--gateway=" + o.GatewayURL, "--attempt=" + string(r.AttemptID),
 				"--token-file=" + tokenDir + "/" + tokenKey, "--workspace=" + workspaceDir},
-			Env: agentKeys(r),
+			Env: append(agentKeys(r), traceVariables(r, o)...),
 			Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{corev1.ResourceCPU: cpu, corev1.ResourceMemory: memory},
 				Limits:   corev1.ResourceList{corev1.ResourceMemory: memory},
@@ -203,6 +206,17 @@ func agentKeys(r gateway.Reservation) []corev1.EnvVar {
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(r.Worker.EnvFrom))) {
 		env = append(env, corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
 			LocalObjectReference: corev1.LocalObjectReference{Name: agentSecret(r.Agent)}, Key: name}}})
+	}
+	return env
+}
+
+// traceVariables are the variables by which the worker learns where spans go.
+func traceVariables(r gateway.Reservation, o JobOptions) []corev1.EnvVar {
+	var env []corev1.EnvVar
+	for _, name := range TraceVariables() {
+		if value := o.Trace[name]; value != "" && !slices.Contains(r.Worker.EnvFrom, name) {
+			env = append(env, corev1.EnvVar{Name: name, Value: value})
+		}
 	}
 	return env
 }

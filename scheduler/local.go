@@ -27,7 +27,8 @@ type LocalConfig struct {
 	// Workspaces is the folder in which each attempt gets one of its own,
 	// removed when its worker has ended.
 	Workspaces string
-	// Env looks up the values of an agent's env_from names.
+	// Env looks up the values of an agent's env_from names, and of the names of
+	// TraceVariables, which the worker itself gets.
 	Env func(name string) (string, bool)
 	// Grace is how long a worker may take to stop when it is asked to; 15 s
 	// if 0. After it the worker is killed.
@@ -129,10 +130,20 @@ func (l *Local) Launch(_ context.Context, r gateway.Reservation) error {
 	return nil
 }
 
+// TraceVariables are the names by which a worker learns where spans go, as
+// OpenTelemetry has them. A collector's headers, which are its secrets, are not
+// among them: a worker has the token of its attempt and no other.
+func TraceVariables() []string {
+	return []string{"OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+		"OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+		"OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_RESOURCE_ATTRIBUTES"}
+}
+
 // environment is what a worker inherits.
 func (l *Local) environment(names []string) []string {
 	var env []string
-	for _, name := range append([]string{"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}, names...) {
+	own := append([]string{"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}, TraceVariables()...)
+	for _, name := range append(own, names...) {
 		if value, ok := l.Env(name); ok {
 			env = append(env, name+"="+value)
 		}

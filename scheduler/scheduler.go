@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"leviathan/gateway"
 )
 
@@ -81,12 +83,16 @@ type Config struct {
 	OnCycle func(gateway.CycleResult)
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
+	// Tracer gets a span of each cycle and each launch; nil traces nothing. The
+	// Client must carry the context's trace to the gateway.
+	Tracer trace.TracerProvider
 }
 
 // A Scheduler runs the cycles of one target.
 type Scheduler struct {
 	Config
 	failures int // cycles in a row that could not be asked
+	tracer   trace.Tracer
 }
 
 // New makes a scheduler. It starts nothing.
@@ -97,7 +103,7 @@ func New(c Config) *Scheduler {
 	if c.IdleWait == 0 {
 		c.IdleWait = 120 * time.Second
 	}
-	return &Scheduler{Config: c}
+	return &Scheduler{Config: c, tracer: tracerOf(c.Tracer)}
 }
 
 const (
@@ -138,12 +144,14 @@ func (s *Scheduler) Run(ctx context.Context) error {
 // Cycle reconciles workers with the journal, asks for one cycle and launches
 // what it reserved. When ctx ends meanwhile, what was not launched yet stays
 // reserved.
-func (s *Scheduler) Cycle(ctx context.Context) (gateway.CycleResult, error) {
+func (s *Scheduler) Cycle(ctx context.Context) (result gateway.CycleResult, err error) {
+	ctx, span := s.cycleSpan(ctx)
+	defer func() { endCycle(span, result, err) }()
 	s.reap(ctx)
 	if err := s.Reconcile(ctx); err != nil {
 		return gateway.CycleResult{}, err
 	}
-	result, err := s.Client.Cycle(ctx, s.Target, gateway.CycleRequest{})
+	result, err = s.Client.Cycle(ctx, s.Target, gateway.CycleRequest{})
 	if err != nil {
 		return result, err
 	}
@@ -155,7 +163,7 @@ func (s *Scheduler) Cycle(ctx context.Context) (gateway.CycleResult, error) {
 		if ctx.Err() != nil {
 			return result, ctx.Err()
 		}
-		switch err := s.Launcher.Launch(ctx, r); {
+		switch err := s.launch(ctx, r); {
 		case errors.Is(err, ErrClosed):
 			return result, err
 		case errors.Is(err, gateway.ErrUnknown):

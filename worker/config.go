@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"leviathan/gateway"
 )
 
@@ -36,6 +39,9 @@ type Config struct {
 	// names. Names that the agent does not list are not handed to it; all
 	// values are redacted wherever they appear.
 	Env map[string]string
+	// Plain are names in Env that are the worker's own and no secret. One that
+	// the agent lists is the agent's, and like all of those.
+	Plain []string
 	// SpoolDir keeps output and events that are not yet with the gateway;
 	// empty means WORKSPACE/spool.
 	SpoolDir string
@@ -44,6 +50,9 @@ type Config struct {
 	FinishTimeout time.Duration
 	// Logger gets what the worker does; nil means nobody.
 	Logger *slog.Logger
+	// Tracer gets spans of the attempt and its steps; nil traces nothing. The
+	// Client must carry the context's trace to the gateway.
+	Tracer trace.TracerProvider
 	// Now is the time of the commit; nil means time.Now. Leases and timeouts
 	// count in monotonic time whatever it says.
 	Now func() time.Time
@@ -88,6 +97,9 @@ func (c Config) check() (Config, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Tracer == nil {
+		c.Tracer = noop.NewTracerProvider()
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -84,7 +84,7 @@ func (e *gitError) final() bool {
 // token, and in its environment alone: neither argv nor a config file.
 func (g git) run(ctx context.Context, network bool, stdin io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, g.binary, args...)
-	cmd.Env = g.env(network)
+	cmd.Env = g.env(network, traceParent(ctx))
 	cmd.Dir = g.dir
 	if g.tree != "" {
 		cmd.Dir = g.tree
@@ -109,7 +109,9 @@ func (g git) run(ctx context.Context, network bool, stdin io.Reader, args ...str
 	return stdout.Bytes(), nil
 }
 
-func (g git) env(network bool) []string {
+// env is git's environment. A place in a trace goes to the gateway beside the
+// token, and like it to nobody else.
+func (g git) env(network bool, traceParent string) []string {
 	env := map[string]string{
 		"PATH": searchPath, "HOME": g.home, "XDG_CONFIG_HOME": g.home, "LC_ALL": "C", "TZ": "UTC",
 		"GIT_DIR": g.dir, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -125,6 +127,9 @@ func (g git) env(network bool) []string {
 	settings := gitSettings
 	if network {
 		settings = append(settings[:len(settings):len(settings)], [2]string{"http." + g.url + "/.extraHeader", "Authorization: Bearer " + g.token})
+		if traceParent != "" {
+			settings = append(settings, [2]string{"http." + g.url + "/.extraHeader", traceHeader + ": " + traceParent})
+		}
 		if g.caFile != "" {
 			env["GIT_SSL_CAINFO"] = g.caFile
 		}

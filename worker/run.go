@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"go.opentelemetry.io/otel/trace"
 
 	"leviathan/gateway"
 )
@@ -28,6 +30,7 @@ type run struct {
 	lease   *lease
 	events  *eventSpool
 	git     git
+	tracer  trace.Tracer
 	outcome Outcome
 }
 
@@ -64,7 +67,7 @@ func Run(ctx context.Context, config Config) (Outcome, error) {
 	if err := errors.Join(Undumpable(), becomeReaper()); err != nil {
 		return Outcome{}, err
 	}
-	r := &run{Config: config}
+	r := &run{Config: config, tracer: config.Tracer.Tracer("leviathan/worker", trace.WithInstrumentationVersion(gateway.Version))}
 	if err := r.openWorkspace(); err != nil {
 		return Outcome{}, err
 	}
@@ -79,6 +82,8 @@ func Run(ctx context.Context, config Config) (Outcome, error) {
 	if !r.start.Decision {
 		return Outcome{}, fmt.Errorf("starting attempt %s: %w", r.Attempt, gateway.Errorf(gateway.Forbidden, "the gateway decided against it"))
 	}
+	ctx, span := r.attemptSpan(ctx, asked)
+	defer func() { r.endAttempt(span) }()
 	r.prepare()
 	held, lease := r.hold(ctx, asked)
 	r.lease = lease
@@ -144,8 +149,10 @@ func (r *run) openWorkspace() error {
 // prepare fills in what follows from the start answer.
 func (r *run) prepare() {
 	values := []string{r.Token}
-	for _, value := range r.Env {
-		values = append(values, value)
+	for name, value := range r.Env {
+		if !slices.Contains(r.Plain, name) || slices.Contains(r.start.Agent.EnvFrom, name) {
+			values = append(values, value)
+		}
 	}
 	r.secrets = newSecrets(values...)
 	if r.start.Sandbox.Mode == "" {
@@ -158,28 +165,33 @@ func (r *run) prepare() {
 // work is the attempt from the clone to the pull request. Its error is a
 // *failure, or whatever else went wrong; both end the attempt.
 func (r *run) work(ctx context.Context) error {
-	if err := r.clone(ctx); err != nil {
-		return err
+	var summary string
+	var tree gateway.OID
+	for _, step := range []struct {
+		name string
+		take func(context.Context) error
+	}{
+		{"clone", r.clone},
+		{"agent", func(ctx context.Context) (err error) { summary, err = r.runAgent(ctx); return err }},
+		{"stage", func(ctx context.Context) (err error) { tree, err = r.stage(ctx); return err }},
+		{"verify", func(ctx context.Context) error { return r.verified(ctx, tree) }},
+		{"push", func(ctx context.Context) error { return r.push(ctx, tree) }},
+		{"pull request", func(ctx context.Context) error { return r.propose(ctx, summary) }},
+	} {
+		if err := r.traced(ctx, step.name, step.take); err != nil {
+			return err
+		}
 	}
-	summary, err := r.runAgent(ctx)
-	if err != nil {
-		return err
-	}
-	tree, err := r.stage(ctx)
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// verified runs the verifications; one that fails is a failure of the attempt.
+func (r *run) verified(ctx context.Context, tree gateway.OID) error {
 	failed, err := r.verify(ctx, tree)
-	if err != nil {
-		return err
+	if err == nil && len(failed) > 0 {
+		err = fail(gateway.VerifyFailed, "failed: %s", joined(failed))
 	}
-	if len(failed) > 0 {
-		return fail(gateway.VerifyFailed, "failed: %s", joined(failed))
-	}
-	if err := r.push(ctx, tree); err != nil {
-		return err
-	}
-	return r.propose(ctx, summary)
+	return err
 }
 
 // clone fetches the base and checks it out.

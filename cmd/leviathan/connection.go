@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -160,11 +161,11 @@ func (c *connection) openWith(cmd *cobra.Command, options gateway.ClientOptions)
 func clientFlags(cmd *cobra.Command) { operatorHere().connect(cmd) }
 
 // newClient makes the client that clientFlags ask for, with the patience of a
-// component.
-func newClient(cmd *cobra.Command) (*gateway.Client, error) {
+// component; by its own client of HTTP if that is not nil.
+func newClient(cmd *cobra.Command, by *http.Client) (*gateway.Client, error) {
 	value := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
 	c := connection{operator: operatorHere(), url: value("gateway"), tokenFile: value("token-file"), state: value("state"), stateFlag: "state"}
-	s, err := c.openWith(cmd, gateway.ClientOptions{})
+	s, err := c.openWith(cmd, gateway.ClientOptions{HTTPClient: by})
 	if err != nil {
 		return nil, err
 	}

@@ -75,12 +75,13 @@ type runningGateway struct {
 	server  *server.Server
 	log     *slog.Logger
 
-	member *clusterMember // nil outside of a cluster
-	http   *http.Server
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-	failed chan error
+	tracing *tracing
+	member  *clusterMember // nil outside of a cluster
+	http    *http.Server
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	failed  chan error
 }
 
 // openGateway opens state, config and policies, and serves. onChange is told
@@ -90,6 +91,15 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	if err != nil {
 		return nil, err
 	}
+	tracing, err := openTracing(ctx, "leviathan-gateway", logger)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			tracing.Close()
+		}
+	}()
 	if err := worker.Undumpable(); err != nil {
 		logger.Warn("this process can be inspected by others of the same user", "error", err)
 	}
@@ -135,14 +145,14 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	if err != nil {
 		return nil, err
 	}
-	g := &runningGateway{token: token, journal: j, targets: targets, log: logger, member: member, failed: make(chan error, 8)}
+	g := &runningGateway{token: token, journal: j, targets: targets, log: logger, tracing: tracing, member: member, failed: make(chan error, 8)}
 	eng := engine.New(policy)
 	github, webhook, err := o.forge.open()
 	if err != nil {
 		return nil, err
 	}
 	config := server.Config{StateDir: o.state, Journal: j, Engine: eng, Targets: targets, OperatorToken: token, Logger: logger,
-		OpenMetrics: o.openMetrics, OnChange: onChange, GitHub: github, GitHubWebhook: webhook}
+		OpenMetrics: o.openMetrics, OnChange: onChange, GitHub: github, GitHubWebhook: webhook, Tracer: tracing.provider}
 	member.tell(&config)
 	g.server, err = server.New(ctx, config)
 	if err != nil {
@@ -226,7 +236,9 @@ func (g *runningGateway) Close() error {
 	g.wg.Wait()
 	// The Lease is given back last: until the journal is closed, nobody else may
 	// write it.
-	return errors.Join(err, g.server.Close(), g.journal.Close(), g.member.leave())
+	err = errors.Join(err, g.server.Close(), g.journal.Close(), g.member.leave())
+	g.tracing.Close()
+	return err
 }
 
 // operatorToken is the operator's credential: from the environment, or from

@@ -68,14 +68,20 @@ func runScheduler(cmd *cobra.Command, o schedulerOptions) error {
 	if err != nil {
 		return err
 	}
-	client, err := newClient(cmd)
+	tracing, err := openTracing(cmd.Context(), "leviathan-scheduler", logger)
+	if err != nil {
+		return err
+	}
+	defer tracing.Close()
+	client, err := newClient(cmd, tracing.client())
 	if err != nil {
 		return err
 	}
 	var last gateway.CycleResult
-	c := scheduler.Config{Client: client, Target: gateway.TargetID(o.target), Logger: logger, OnCycle: func(r gateway.CycleResult) { last = r }}
+	c := scheduler.Config{Client: client, Target: gateway.TargetID(o.target), Logger: logger, Tracer: tracing.provider, OnCycle: func(r gateway.CycleResult) { last = r }}
 	var s *scheduler.Scheduler
 	if o.launcher == "kubernetes" {
+		o.cluster.options.Trace = traceVariables()
 		if c.Launcher, err = o.cluster.launcher(client, c.Target, logger); err != nil {
 			return err
 		}
@@ -183,7 +189,13 @@ func workerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			client, err := gateway.NewClient(url, token, gateway.ClientOptions{})
+			spans, err := openTracing(cmd.Context(), "leviathan-worker", logger)
+			if err != nil { // the work is worth more than its spans
+				logger.Warn("nothing is traced", "error", err)
+				spans = &tracing{}
+			}
+			defer spans.Close()
+			client, err := gateway.NewClient(url, token, gateway.ClientOptions{HTTPClient: spans.client()})
 			if err != nil {
 				return err
 			}
@@ -199,7 +211,7 @@ func workerCommand() *cobra.Command {
 				return err
 			}
 			outcome, err := worker.Run(cmd.Context(), worker.Config{Client: client, Attempt: gateway.AttemptID(attempt), Token: token,
-				Workspace: workspace, GitBinary: git, Self: self, Env: environment(), Logger: logger})
+				Workspace: workspace, GitBinary: git, Self: self, Env: environment(), Plain: scheduler.TraceVariables(), Logger: logger, Tracer: spans.provider})
 			if err != nil {
 				return err
 			}

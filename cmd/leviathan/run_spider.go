@@ -129,6 +129,7 @@ func (t tokenOfFile) RoundTrip(req *http.Request) (*http.Response, error) {
 type runningSpider struct {
 	url    string
 	failed chan error
+	ended  chan struct{} // closed by Close
 
 	spider *spider.Spider
 	http   *http.Server
@@ -147,7 +148,7 @@ func openSpider(ctx context.Context, o spiderOptions, client *gateway.Client, lo
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listening on %s: %w", o.listen, err), s.Close())
 	}
-	r := &runningSpider{url: "http://" + listener.Addr().String(), failed: make(chan error, 2), spider: s}
+	r := &runningSpider{url: "http://" + listener.Addr().String(), failed: make(chan error, 2), ended: make(chan struct{}), spider: s}
 	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.http = &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
@@ -164,6 +165,19 @@ func openSpider(ctx context.Context, o spiderOptions, client *gateway.Client, lo
 	return r, nil
 }
 
+// complain logs what made the spider end, until Close: where it runs beside
+// others, they go on without it.
+func (r *runningSpider) complain(logger *slog.Logger) {
+	for {
+		select {
+		case err := <-r.failed:
+			logger.Error("the spider ended: no metrics are served", "error", err)
+		case <-r.ended:
+			return
+		}
+	}
+}
+
 // Close lets requests finish for a while, then ends everything.
 func (r *runningSpider) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -174,5 +188,6 @@ func (r *runningSpider) Close() error {
 	}
 	r.cancel()
 	r.wg.Wait()
+	close(r.ended)
 	return errors.Join(err, r.spider.Close())
 }

@@ -71,13 +71,19 @@ tasks:
 		{"-C", "tree", "-c", "user.name=A", "-c", "user.email=a@example.invalid", "commit", "-q", "-m", "first"},
 		{"-C", "tree", "push", "-q", filepath.Join(h.dir, "upstream.git"), "main"},
 	} {
-		cmd := exec.CommandContext(t.Context(), "git", args...)
-		cmd.Dir = h.dir
-		if said, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("git %q: %v: %s", args, err, said)
-		}
+		h.git(t, args...)
 	}
 	return h
+}
+
+// git runs git in the home.
+func (h home) git(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "git", args...)
+	cmd.Dir = h.dir
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("git %q: %v: %s", args, err, said)
+	}
 }
 
 // command is a command line of the binary, which is this test's own.

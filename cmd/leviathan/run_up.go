@@ -7,23 +7,28 @@ import (
 	"io"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"leviathan/gateway"
 	"leviathan/scheduler"
+	"leviathan/spider"
 )
 
 func upCommand() *cobra.Command {
 	var o gatewayOptions
 	var untilIdle bool
+	var spiderListen string
 	cmd := &cobra.Command{
 		Use: "up", GroupID: "run", Args: cobra.NoArgs,
-		Short: "Run gateway, scheduler and workers on this machine",
+		Short: "Run gateway, scheduler, spider and workers on this machine",
 		Long: `Run everything on this machine: the gateway, a scheduler for each target of the
-config, and workers as child processes. A cycle is run at start, on the config's
-cron, when an attempt ends and when the config changes.
+config, a spider that shows what happens as metrics, and workers as child
+processes. A cycle is run at start, on the config's cron, when an attempt ends and
+when the config changes. The spider asks for no token; nothing waits for it, and
+where its usual address is taken, work goes on without it.
 
 Ctrl-C drains: nothing new is started, running workers stop or finish within a
 grace period, and the gateway ends last.
@@ -39,6 +44,9 @@ remaining task waits for a human; a backoff or an open breaker that ends within
 			if err != nil {
 				return err
 			}
+			if err := u.watch(cmd.Context(), spiderListen, cmd.Flags().Changed("spider-listen")); err != nil {
+				return errors.Join(err, u.Close())
+			}
 			fmt.Fprintln(cmd.OutOrStdout(), "listening on "+u.gateway.url)
 			err = u.run(cmd.Context(), cmd.OutOrStdout(), untilIdle)
 			if err == nil && untilIdle {
@@ -48,6 +56,7 @@ remaining task waits for a human; a backoff or an open breaker that ends within
 		},
 	}
 	o.flags(cmd)
+	cmd.Flags().StringVar(&spiderListen, "spider-listen", "127.0.0.1:8001", "address at which the spider serves metrics; port 0 takes a free one, off serves none")
 	cmd.Flags().BoolVar(&untilIdle, "until-idle", false, "end when every remaining task waits for a human")
 	return cmd
 }
@@ -58,6 +67,10 @@ type up struct {
 	client  *gateway.Client // the operator's
 	token   gateway.TokenResult
 	state   string
+
+	spider   *runningSpider // nil if there is none
+	watching sync.WaitGroup
+	reading  gateway.TokenResult
 
 	mu    sync.Mutex
 	wakes map[gateway.TargetID]chan struct{}
@@ -166,7 +179,7 @@ func (u *up) newTargets() []gateway.TargetID {
 // schedule runs one target's scheduler with a launcher of its own, and ends
 // when the last of its workers has ended.
 func (u *up) schedule(ctx context.Context, target gateway.TargetID, untilIdle bool) error {
-	client, err := gateway.NewClient(u.gateway.url, u.token.Token, gateway.ClientOptions{})
+	client, err := gateway.NewClient(u.gateway.url, u.token.Token, gateway.ClientOptions{HTTPClient: u.gateway.tracing.client()})
 	if err != nil {
 		return err
 	}
@@ -177,14 +190,52 @@ func (u *up) schedule(ctx context.Context, target gateway.TargetID, untilIdle bo
 	u.mu.Lock()
 	wake := u.wakes[target]
 	u.mu.Unlock()
-	s := scheduler.New(scheduler.Config{Client: client, Target: target, Launcher: local, Logger: u.gateway.log, Wake: wake, UntilIdle: untilIdle})
+	s := scheduler.New(scheduler.Config{Client: client, Target: target, Launcher: local, Logger: u.gateway.log, Wake: wake, UntilIdle: untilIdle,
+		Tracer: u.gateway.tracing.provider})
 	defer drainWorkers(s, local, u.gateway.log)
 	return s.Run(ctx)
 }
 
-// Close ends the gateway, which ends last.
+// watch starts a spider that follows the gateway, with a token of its own. An
+// address that nobody chose may be taken: then there is no spider.
+func (u *up) watch(ctx context.Context, listen string, chosen bool) error {
+	if listen == "off" {
+		return nil
+	}
+	reading, err := u.client.CreateToken(ctx, gateway.TokenRequest{Role: gateway.RoleReader, ExpiresIn: "87600h"})
+	if err != nil {
+		return err
+	}
+	u.reading = reading
+	client, err := gateway.NewClient(u.gateway.url, reading.Token, gateway.ClientOptions{})
+	if err != nil {
+		return err
+	}
+	o := spiderOptions{listen: listen, state: filepath.Join(u.state, "spider.json"), maxTargets: spider.DefaultMaxTargets}
+	switch u.spider, err = openSpider(ctx, o, client, u.gateway.log); {
+	case err == nil:
+		u.gateway.log.Info("metrics are served", "url", u.spider.url+"/metrics")
+		u.watching.Go(func() { u.spider.complain(u.gateway.log) })
+	case !chosen && errors.Is(err, syscall.EADDRINUSE):
+		u.gateway.log.Warn("no metrics are served: name another address with --spider-listen, or off", "error", err)
+		return nil
+	}
+	return err
+}
+
+// Close ends the spider, and the gateway, which ends last.
 func (u *up) Close() error {
+	var errs []error
+	if u.spider != nil {
+		errs = append(errs, u.spider.Close())
+		u.watching.Wait()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return errors.Join(u.client.RevokeToken(ctx, u.token.ID), u.gateway.Close())
+	for _, token := range []gateway.TokenResult{u.reading, u.token} {
+		if token.ID != "" {
+			errs = append(errs, u.client.RevokeToken(ctx, token.ID))
+		}
+	}
+	return errors.Join(append(errs, u.gateway.Close())...)
 }

@@ -164,7 +164,8 @@ func (s *Server) answerStart(w http.ResponseWriter, r *http.Request, run *decide
 		Verify: may.Verify, Sandbox: gateway.SandboxSpec{Mode: mode, Read: may.Sandbox.Read, ConnectPorts: may.Sandbox.ConnectPorts},
 		Commit:     s.commitOf(a),
 		BaseCommit: a.BaseCommit, Branch: a.Branch, CloneURL: cloneURL(a.Target), TimeoutSeconds: int(a.TimeoutSeconds),
-		Heartbeat: cfg.Limits.HeartbeatSeconds, LeaseSeconds: int(a.LeaseSeconds), LeaseExpiresAt: gateway.At(s.lookup(a.Target).leases.until(a.ID))})
+		Heartbeat: cfg.Limits.HeartbeatSeconds, LeaseSeconds: int(a.LeaseSeconds), LeaseExpiresAt: gateway.At(s.lookup(a.Target).leases.until(a.ID)),
+		TraceParent: a.TraceParent})
 }
 
 // The author of every commit. It is no person's name or address.

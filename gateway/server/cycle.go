@@ -248,7 +248,7 @@ func (s *Server) create(tx *journal.Tx, t *target, d *decided, cfg *autonomy.Con
 	err := event(tx, d.by, journal.AttemptCreated{Subject: about,
 		AttemptNumber: planned.AttemptNumber, Status: gateway.Reserved, Task: task, Digest: task.Digest, Agent: planned.Agent, BaseCommit: seen.head,
 		Branch: id.Branch(), Probe: planned.Probe, TimeoutSeconds: int64(timeout), LeaseSeconds: int64(cfg.Limits.LeaseSeconds),
-		StartDeadline: gateway.At(created.Add(time.Duration(cfg.Limits.StartDeadlineSeconds) * time.Second)), DecisionID: d.ID})
+		StartDeadline: gateway.At(created.Add(time.Duration(cfg.Limits.StartDeadlineSeconds) * time.Second)), DecisionID: d.ID, TraceParent: d.trace})
 	if err != nil || !planned.Probe {
 		return id, err
 	}

@@ -88,6 +88,8 @@ type decided struct {
 	policy  *engine.Snapshot
 	masked  *masked        // what is recorded instead, if the policy masks
 	record  journal.Record // made outside the writer, appended inside
+	seq     int64          // the record's place, once it is on disk
+	trace   string         // the place in a trace at which it was decided; "" for none
 	// category is of the verdict on a repository that this is; "" for the
 	// answer to a question.
 	category string
@@ -136,9 +138,11 @@ var errMoved = errors.New("the journal moved on")
 //
 // An error means that the question has no recorded answer, which is the only
 // refusal without a record.
-func (s *Server) decide(ctx context.Context, q question) (*decided, error) {
+func (s *Server) decide(ctx context.Context, q question) (d *decided, err error) {
+	ctx, span := s.decisionSpan(ctx, &q)
+	defer func() { s.endDecision(span, d, err) }()
 	for round := 0; ; round++ {
-		d, err := s.decideOnce(ctx, &q, round)
+		d, err = s.decideOnce(ctx, &q, round)
 		if errors.Is(err, errMoved) {
 			if round < 2*maxRounds {
 				continue
@@ -187,10 +191,11 @@ func (s *Server) decideOnce(ctx context.Context, q *question, round int) (*decid
 				return err
 			}
 		}
-		if _, err := tx.Append(d.record); err != nil {
+		appended, err := tx.Append(d.record)
+		if err != nil {
 			return err
 		}
-		if q.dry || q.effect == nil {
+		if d.seq = appended.Seq; q.dry || q.effect == nil {
 			return nil
 		}
 		return q.effect(tx, d)
@@ -212,7 +217,8 @@ func (s *Server) contend(ctx context.Context, q *question, d *decided) error {
 		return err
 	}
 	err := s.journal.Commit(ctx, func(tx *journal.Tx) error {
-		if _, err := tx.Append(d.record); err != nil || q.dry || q.effect == nil {
+		appended, err := tx.Append(d.record)
+		if d.seq = appended.Seq; err != nil || q.dry || q.effect == nil {
 			return err
 		}
 		return q.effect(tx, d)
@@ -271,7 +277,7 @@ func (s *Server) askNow(ctx context.Context, q *question, state *journal.State, 
 	policy := s.engine.Current()
 	result := turn(func() engine.Result { return policy.Decide(ctx, q.action, in) })
 	s.metrics.evaluation.Observe(time.Since(began).Seconds())
-	d := &decided{action: q.action, by: q.by.id, now: at, state: state, attempt: q.attempt, input: in, policy: policy}
+	d := &decided{action: q.action, by: q.by.id, now: at, state: state, attempt: q.attempt, input: in, policy: policy, trace: s.tracing.parent(ctx)}
 	d.Decision = gateway.Decision{ID: gateway.DecisionID(ulid.Make().String()), EvaluatedAt: at, DryRun: q.dry,
 		Revision: policy.Revision(), PolicyDigest: policy.Digest(), InputDigest: in.Digest()}
 	d.answer(result)

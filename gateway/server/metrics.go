@@ -114,19 +114,24 @@ func (m *metrics) decision(action string, d *decided) {
 	if !knownActions[action] {
 		action = other
 	}
-	outcome := "deny"
-	switch {
-	case d.Allow:
-		outcome = "allow"
-	case unknownFact(d.Reasons):
-		outcome = "unknown"
-	}
+	outcome := d.outcome()
 	m.decisions.WithLabelValues(action, outcome).Inc()
 	for i, r := range d.Reasons {
 		if code := m.code(d.policy, r.Code); !slices.ContainsFunc(d.Reasons[:i], func(before gateway.Reason) bool { return before.Code == r.Code }) {
 			m.reasons.WithLabelValues(action, outcome, code).Inc()
 		}
 	}
+}
+
+// outcome is what one word says about an answer.
+func (d *decided) outcome() string {
+	switch {
+	case d.Allow:
+		return "allow"
+	case unknownFact(d.Reasons):
+		return "unknown"
+	}
+	return "deny"
 }
 
 // A codeSet is the codes of one policy that have a label.

@@ -99,8 +99,13 @@ func (s *Server) propose(ctx context.Context, t *target, d *decided, title, summ
 	for _, pr := range newest.Items {
 		greatest = max(greatest, pr.Number)
 	}
-	pr, err := fg.Open(ctx, forge.Proposal{Attempt: a.ID, Branch: a.Branch, Base: cfg.TargetBranch, Head: a.PushedCommit, BaseCommit: a.BaseCommit,
+	opening, span := s.effectSpan(ctx, "pull request", d, spanCommit.String(string(a.PushedCommit)))
+	pr, err := fg.Open(opening, forge.Proposal{Attempt: a.ID, Branch: a.Branch, Base: cfg.TargetBranch, Head: a.PushedCommit, BaseCommit: a.BaseCommit,
 		Title: title, Body: forge.Body(a.Task, summary, forge.Facts{Attempt: a.ID, Decision: d.ID, Revision: d.Revision, Evidence: a.Evidence}), MinNumber: greatest})
+	if !spanFailed(span, err) {
+		span.SetAttributes(spanPull.Int(pr.Number))
+	}
+	span.End()
 	if err != nil {
 		return nil, s.notOpened(ctx, d, err)
 	}

@@ -55,7 +55,7 @@ func (s *Server) judge(ctx context.Context, t *target, p principal, a *journal.A
 	if !d.Allow {
 		return s.refuse(ctx, t, a, d, push)
 	}
-	return s.forward(ctx, t, a, d, push)
+	return s.forwardTraced(ctx, t, a, d, push)
 }
 
 // decidePush asks change.push about exactly what was pushed. Its effect is

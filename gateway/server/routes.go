@@ -199,6 +199,11 @@ func (s *Server) handle(row route, w http.ResponseWriter, r *http.Request) (err 
 	if err != nil {
 		return err
 	}
+	r, span := s.requestSpan(r, row, p)
+	defer func() {
+		spanFailed(span, err)
+		span.End()
+	}()
 	if row.action == gateway.ActionRouteRead {
 		if err := s.read(r, p, row); err != nil {
 			return err

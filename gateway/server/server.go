@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"leviathan/gateway"
 	"leviathan/gateway/autonomy"
 	"leviathan/gateway/engine"
@@ -65,6 +67,10 @@ type Config struct {
 	Writer Writer
 	// Reviewer, if it is not nil, is asked whose a token is that is nobody's here.
 	Reviewer Reviewer
+	// Tracer gets spans of requests that change something, of decisions and of
+	// effects; nil traces nothing. Nothing waits for it. Spans have ids, codes
+	// and outcomes, and no text that somebody wrote.
+	Tracer trace.TracerProvider
 	// Warnings are shown in the status: what is risky about how it was started.
 	Warnings []string
 }
@@ -91,6 +97,7 @@ type Server struct {
 	keys      *keyring
 	limits    limiters
 	metrics   *metrics
+	tracing   tracing
 	artifacts *os.Root
 	// evaluations bounds how many questions the policy answers at once.
 	evaluations evaluations
@@ -117,7 +124,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{stateDir: c.StateDir, journal: c.Journal, engine: c.Engine, targets: c.Targets, operatorHash: hashSecret(c.OperatorToken),
 		log: c.Logger, now: c.Now, openMetrics: c.OpenMetrics, gitBinary: c.GitBinary, webhook: c.GitHubWebhook,
-		onChange: c.OnChange, warnings: c.Warnings, writer: c.Writer, reviewer: c.Reviewer, metrics: newMetrics(), evaluations: newEvaluations(), judging: make(chan struct{}, 1),
+		onChange: c.OnChange, warnings: c.Warnings, writer: c.Writer, reviewer: c.Reviewer, metrics: newMetrics(), tracing: newTracing(c.Tracer), evaluations: newEvaluations(), judging: make(chan struct{}, 1),
 		shadow: replay.NewShadow(c.Logger), replayLast: cmp.Or(c.ReplayLast, replayLast), running: map[gateway.TargetID]*target{}}
 	if s.now == nil {
 		s.now = time.Now
