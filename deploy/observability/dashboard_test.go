@@ -67,16 +67,32 @@ var sections = []section{
 	{"What is decided?", []panel{
 		lines("Decisions", "ops", query{`sum by (outcome) (rate(leviathan_decisions_total[$__rate_interval]))`, "{{outcome}}"}),
 		lines("Denials by action", "short", query{`sum by (action) (increase(leviathan_decisions_total{outcome="deny"}[1h]))`, "{{action}}"}),
+		lines("Reasons", "short", query{`topk(10, sum by (code) (increase(leviathan_decision_reasons_total[1h])))`, "{{code}}"}),
+		lines("Recorded decisions", "short", query{`sum by (action, outcome) (increase(leviathan_recorded_decisions_total[1h]))`, "{{action}} {{outcome}}"}),
+		lines("Recorded reasons", "short", query{`topk(10, sum by (action, code) (increase(leviathan_recorded_decision_reasons_total[1d])))`, "{{action}} {{code}}"}),
 		lines("Evaluation", "s", query{`histogram_quantile(0.99, sum by (le) (rate(leviathan_evaluation_seconds_bucket[$__rate_interval])))`, "99 %"}),
+		stat("Policy", "none", `max by (revision) (leviathan_policy_info)`, "{{revision}}"),
+		stat("Governs since", "s", `time() - max(leviathan_policy_activated_timestamp_seconds)`, "ago"),
 		stat("Policy candidate refused", "bool_yes_no", `max(leviathan_policy_candidate_refused)`, "refused"),
+		stat("Source of policies away", "bool_yes_no", `max(leviathan_policy_source_problem)`, "away"),
+		lines("The waiting candidate", "short", query{`sum by (class) (leviathan_policy_shadow_flips)`, "{{class}}"}, query{`sum(leviathan_policy_shadow_compared)`, "compared"},
+			query{`sum(leviathan_policy_shadow_dropped)`, "no time for"}),
 	}},
 	{"The gateway", []panel{
 		lines("Requests", "reqps", query{`sum by (class) (rate(leviathan_http_request_seconds_count[$__rate_interval]))`, "{{class}}"}),
 		lines("Failed authentication", "short", query{`sum(increase(leviathan_authentication_failures_total[1h]))`, "requests"},
 			query{`sum(increase(leviathan_unrecorded_refusals_total[1h]))`, "refused without a record"}),
-		lines("Records without a checkpoint", "short", query{`max(leviathan_journal_checkpoint_lag_records)`, "records"}),
+		lines("Leases", "short", query{`sum(leviathan_leases)`, "live"}, query{`sum by (why) (increase(leviathan_attempts_expired_total[1h]))`, "ran out of time: {{why}}"}),
+		lines("Journal", "bytes", query{`max(leviathan_journal_bytes)`, "size"}),
+		lines("Transactions", "s", query{`histogram_quantile(0.5, sum by (le) (rate(leviathan_journal_commit_seconds_bucket[$__rate_interval])))`, "median"},
+			query{`histogram_quantile(0.99, sum by (le) (rate(leviathan_journal_commit_seconds_bucket[$__rate_interval])))`, "99 %"}),
+		lines("Callers of a transaction", "short", query{`sum(rate(leviathan_journal_commit_batch_size_sum[$__rate_interval])) / sum(rate(leviathan_journal_commit_batch_size_count[$__rate_interval]))`, "mean"},
+			query{`sum(increase(leviathan_journal_commit_failures_total[1h]))`, "failed"}),
+		lines("Records without a checkpoint", "short", query{`max(leviathan_journal_checkpoint_lag_records)`, "records"}, query{`max(leviathan_forward_lag_records)`, "not forwarded"}),
+		stat("Checkpoint", "s", `time() - max(leviathan_journal_checkpoint_timestamp_seconds)`, "ago"),
+		lines("Requests that the forge allows", "short", query{`min(leviathan_forge_budget_remaining)`, "left"}, query{`max(leviathan_forge_budget_limit)`, "of"}),
 		lines("Free on the state's disk", "bytes", query{`min(leviathan_state_free_bytes)`, "free"}),
-		lines("Packs", "Bps", query{`sum(rate(leviathan_git_pack_bytes_total[$__rate_interval]))`, "bytes"}),
+		lines("Packs", "Bps", query{`sum by (direction) (rate(leviathan_git_pack_bytes_total[$__rate_interval]))`, "{{direction}}"}),
 		lines("Memory", "bytes", query{`process_resident_memory_bytes{job=~"leviathan-.*"}`, "{{job}}"}),
 	}},
 	{"The spider", []panel{
@@ -105,7 +121,7 @@ func dashboard() ([]byte, error) {
 		for _, p := range s.panels {
 			w, h := 8, 8
 			if p.kind == "stat" {
-				w, h = 4, 4
+				w, h = 4, 8
 			}
 			if x+w > 24 {
 				x, y = 0, y+8
