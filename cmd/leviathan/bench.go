@@ -51,6 +51,7 @@ var measurements = []measurement{
 	{"git", (*bench).git},
 	{"start", (*bench).start},
 	{"policy", (*bench).policy},
+	{"forward", (*bench).forward},
 }
 
 // measurementNames lists them for people.
@@ -70,8 +71,8 @@ func benchCommand() *cobra.Command {
 		Use: "bench", GroupID: "edit", Args: cobra.NoArgs,
 		Short: "Measure beside the peers, in one run",
 		Long: `Measure decisions beside the stock opa server on the same policy and input, git
-beside git http-backend, and cycles, large changes and the start against their
-bounds. Figures of two machines, or of two runs on a busy one, do not compare.
+beside git http-backend, cycles, large changes and the start against their bounds,
+and the ingest of events with spiders that do not behave beside one without. Figures of two machines, or of two runs on a busy one, do not compare.
 It fails only if something cannot be measured.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := b.check(only); err != nil {
@@ -162,6 +163,7 @@ type benchWorld struct {
 	token, url                   string
 	ready                        time.Duration
 	process                      *exec.Cmd
+	args                         []string // more, of the gateway
 	client                       *gateway.Client
 }
 
@@ -174,9 +176,10 @@ max_running_attempts: %d
 limits: {lease_seconds: 86400, heartbeat_seconds: 10, start_deadline_seconds: 86400, fact_max_age_seconds: 86400, max_files: 200000, max_file_kb: 1024}
 `
 
-// world makes a bare repository with the files and starts a gateway on it.
-func (b *bench) world(ctx context.Context, name string, slots int, files map[string]string) (*benchWorld, error) {
-	w := &benchWorld{dir: filepath.Join(b.dir, name)}
+// world makes a bare repository with the files and starts a gateway on it, with
+// the arguments.
+func (b *bench) world(ctx context.Context, name string, slots int, files map[string]string, args ...string) (*benchWorld, error) {
+	w := &benchWorld{dir: filepath.Join(b.dir, name), args: args}
 	w.upstream, w.state, w.config = filepath.Join(w.dir, "upstream.git"), filepath.Join(w.dir, "state"), filepath.Join(w.dir, "config.yaml")
 	tree := filepath.Join(w.dir, "tree")
 	for path, text := range files {
@@ -226,7 +229,7 @@ func gitAs(ctx context.Context, token string, args ...string) error {
 // open starts the gateway's process and waits for its line.
 func (w *benchWorld) open(ctx context.Context, self string) error {
 	w.token = "token-of-the-bench"
-	cmd := exec.CommandContext(ctx, self, "gateway", "--state", w.state, "--config", w.config, "--listen", "127.0.0.1:0", "--log-level", "error")
+	cmd := exec.CommandContext(ctx, self, append([]string{"gateway", "--state", w.state, "--config", w.config, "--listen", "127.0.0.1:0", "--log-level", "error"}, w.args...)...)
 	// Whatever this program is called, what it starts is the command: the test
 	// binary tells by the name that it is not to run its tests.
 	cmd.Args[0] = "leviathan"

@@ -26,7 +26,7 @@ func TestBenchMeasures(t *testing.T) {
 	out := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), self)
 	cmd.Env = append(os.Environ(), "LEVIATHAN_BENCH_TEST=1")
-	cmd.Args = []string{"leviathan", "bench", "--quick", "--only", "decisions,cycle,changes,start", "--out", out}
+	cmd.Args = []string{"leviathan", "bench", "--quick", "--only", "decisions,cycle,changes,start,forward", "--out", out}
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("bench: %v\n%s", err, said)
 	}
@@ -36,7 +36,9 @@ func TestBenchMeasures(t *testing.T) {
 	}
 	page := string(data)
 	rows := []string{"| durable decisions, 1 connections |", "| durable decisions, 16 connections |", "| durable decisions, 64 connections |",
-		"| one cycle, 200 ready tasks |", "| a change of 1000 paths decided |", "| gateway ready, journal of 1000 records |", "| resident memory then |"}
+		"| one cycle, 200 ready tasks |", "| a change of 1000 paths decided |", "| gateway ready, journal of 1000 records |", "| resident memory then |",
+		"| an ingest while the spider takes them |", "| an ingest while the spider hangs |", "| an ingest while the spider is slow |",
+		"| an ingest while the spider answers 500 |", "| an ingest while the spider is down |"}
 	for _, row := range rows {
 		if !strings.Contains(page, row) {
 			t.Errorf("the page has no row %q", row)

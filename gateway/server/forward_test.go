@@ -194,6 +194,49 @@ func TestS13ASpiderThatHangsHoldsUpNobody(t *testing.T) {
 	answer <- 200
 }
 
+// S13: no ingest waits, whatever the spider will have answered, and there is none
+// that is lost.
+func TestS13NoIngestWaitsForASpider(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"hangs": 0, "is slow": 200, "answers 500": 500, "is down": -1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, baseBacklog, baseConfig)
+			url, got, answer := sink(t)
+			if status < 0 {
+				down := httptest.NewServer(http.NotFoundHandler())
+				url = down.URL
+				down.Close()
+			}
+			patience := time.Minute
+			if status == 0 {
+				patience = 0 // what it usually has
+			}
+			f := w.forward(url, 0, patience)
+			w.halts(1)
+			if status >= 0 {
+				<-got // the spider has a bundle, and does not answer before all of this was answered
+			}
+			for i := range 20 {
+				a := w.ask("POST", "/v1/events/ingest", operator, fmt.Sprintf(`{"events":[{"event_id":"e%d","event_type":"note.made","timestamp":"2026-01-28T10:00:00Z","target":"demo","payload":{}}]}`, i))
+				if a.status != http.StatusOK {
+					t.Fatalf("%d %s", a.status, a.body)
+				}
+			}
+			if n := f.count(t, "leviathan_forwarded_total", ""); n != 0 {
+				t.Errorf("%d events were forwarded meanwhile", n)
+			}
+			if status > 0 {
+				answer <- status
+				if next := <-got; status == 200 && next.Events[0].EventID == w.log()[0].EventID || status == 500 && next.Events[0].EventID != w.log()[0].EventID {
+					t.Errorf("after %d comes %s", status, next.Events[0].EventID)
+				}
+				answer <- http.StatusOK
+			}
+		})
+	}
+}
+
 func TestS13ASpiderThatFailsCostsTheOldestEvents(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, baseBacklog, baseConfig)
