@@ -67,7 +67,7 @@ func (o operator) doctor() *cobra.Command {
 	var config string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check this machine, the state folder, the config and the gateway, and say how to mend them",
+		Short: "Check this machine, the state folder, the config, its repositories and the gateway, and say how to mend them",
 		Args:  cobra.NoArgs,
 	}
 	conn := o.connect(cmd)
@@ -79,6 +79,7 @@ func (o operator) doctor() *cobra.Command {
 		findings := o.checkConfig(config)
 		findings = append(findings, o.checkState(conn.state)...)
 		findings = append(findings, checkGit(ctx), o.checkSandbox(config))
+		findings = append(findings, checkUpstreams(ctx, config)...)
 		findings = append(findings, checkGateway(ctx, cmd, conn)...)
 		if cmd.Context().Err() != nil {
 			return &exitError{code: exitInterrupted}
@@ -133,7 +134,7 @@ func (o operator) checkConfig(path string) []finding {
 		bad := 0
 		for _, d := range f.Diagnostics {
 			if d.Warning {
-				findings = append(findings, check.warn(d.String(), ""))
+				findings = append(findings, check.warn(d.String(), "the config works as it is; docs/configuration.md says what each key does"))
 				continue
 			}
 			bad++

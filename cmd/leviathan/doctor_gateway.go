@@ -27,7 +27,7 @@ func checkGateway(ctx context.Context, cmd *cobra.Command, conn *connection) []f
 	findings := []finding{check.ok("%s answers", anybody.URL())}
 	token, from, err := conn.findToken(cmd.InOrStdin())
 	if errors.Is(err, errNoToken) {
-		return append(findings, topic("token").warn(err.Error(), ""))
+		return append(findings, topic("token").warn(err.Error(), "name its file with --token-file, or the gateway's state folder with --state"))
 	}
 	if err != nil {
 		return append(findings, topic("token").fail(err.Error(), "name a readable file with --token-file"))
@@ -64,13 +64,9 @@ func checkStatus(st gateway.Status) []finding {
 	} else {
 		findings = append(findings, topic("policy").ok("revision %s is active", orDash(st.PolicyRevision)))
 	}
+	findings = append(findings, checkSwitch(st.KillSwitch))
 	for _, t := range st.Targets {
-		for _, f := range t.Facts {
-			if !f.Known {
-				findings = append(findings, topic("facts").warn(fmt.Sprintf("%s of %s is unknown: %s", f.Name, orDash(t.Target), orDash(f.Problem)),
-					"nothing new is started until it is known again"))
-			}
-		}
+		findings = append(findings, checkFacts(t)...)
 	}
 	return findings
 }

@@ -37,6 +37,17 @@ func doctorSays(t *testing.T, status string, args ...string) ran {
 	return execute(t.Context(), o, testToken+"\n", append([]string{"doctor"}, args...)...)
 }
 
+// mended holds every finding that is not ok to say what to do.
+func mended(t *testing.T, text string) {
+	t.Helper()
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if (strings.HasPrefix(line, "warn") || strings.HasPrefix(line, "FAIL")) && !strings.HasPrefix(lines[i+1], "     ") {
+			t.Errorf("nothing says how to mend: %s", line)
+		}
+	}
+}
+
 const healthy = `{"version":"` + gateway.Version + `","policy_revision":"r1","clock":"ok","targets":[{"target":"demo","facts":[{"name":"forge","known":false,"problem":"502"}]}]}`
 
 func has(t *testing.T, text string, lines ...string) {
@@ -62,8 +73,17 @@ func TestDoctorOfAHealthyGateway(t *testing.T) {
 	}
 	has(t, got.stdout, "ok    config    "+config+": target demo, autonomy on", "ok    gateway ", "ok    token     the token from stdin is good",
 		"ok    clock     not behind the last record", "ok    policy    revision r1 is active", "warn  facts     forge of demo is unknown: 502")
+	has(t, got.stdout, "ok    upstream  https://github.com/example/demo of demo is asked by the gateway", "warn  switch    the kill switch is not proved yet")
+	mended(t, got.stdout)
 	if strings.Contains(got.stdout, "FAIL") {
 		t.Error(got.stdout)
+	}
+	proved := doctorSays(t, `{"version":"`+gateway.Version+`","policy_revision":"r1","clock":"ok","kill_switch":{"proved_at":"2026-01-28T10:00:00Z"},"targets":[{"target":"demo","facts":[{"name":"mirror","known":true}]}]}`, "--token-file", "-")
+	has(t, proved.stdout, "ok    switch    proved at ", "ok    facts     all of demo are known")
+	failing := doctorSays(t, `{"version":"`+gateway.Version+`","clock":"ok","kill_switch":{"problem":"target demo: cycle.plan: is allowed with the switch off"},"targets":[]}`, "--token-file", "-")
+	has(t, failing.stdout, "FAIL  switch    the kill switch is not proved: target demo: cycle.plan: is allowed with the switch off", "stop this gateway")
+	if failing.code != exitNo {
+		t.Errorf("exit %d", failing.code)
 	}
 }
 
@@ -85,6 +105,7 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 	if got.code != exitNo {
 		t.Errorf("exit %d, %s", got.code, got.stderr)
 	}
+	mended(t, got.stdout)
 	has(t, got.stdout, "FAIL  config    "+config+":2:", "warn  state     "+state+" is open to others (mode 0755)", "chmod 700 "+state,
 		"FAIL  state     "+filepath.Join(state, tokenFileName)+" can be read by others (mode 0644)",
 		"FAIL  clock     the journal was last written 59m59s ahead of this clock", "FAIL  token     the gateway does not take the token from "+state)
@@ -93,6 +114,7 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 	if got.code != exitNo {
 		t.Errorf("exit %d, %s", got.code, got.stderr)
 	}
+	mended(t, got.stdout)
 	has(t, got.stdout, "FAIL  clock     unknown.clock: 90 s", "FAIL  policy    a.rego:1: torn\n", "warn  gateway   it is release 0.0.1", "warn  config    not checked", "warn  state     not checked")
 }
 
