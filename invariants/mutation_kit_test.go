@@ -138,7 +138,8 @@ func copyTree(dir string, files []string, listed bool) error {
 		}
 		base := path.Base(name)
 		to := filepath.Join(dir, filepath.FromSlash(name))
-		if d.IsDir() && (base == ".git" || base == "node_modules" || base == "testdata" || name == "bin") {
+		if d.IsDir() && (base == ".git" || base == "node_modules" || name == "bin" ||
+			base == "testdata" && !slices.ContainsFunc(wanted, func(w string) bool { return strings.HasPrefix(w, name+"/") })) {
 			if base == "testdata" && listed { // links lead there
 				err = os.MkdirAll(to, 0o755)
 			}
