@@ -58,15 +58,19 @@ func (s *Snapshot) evaluate(
 	defer timer.Stop()
 	defer context.AfterFunc(ctx, cancel.Cancel)()
 
-	if s.machine != nil {
-		value, err := s.machine.evaluate(ctx, input, cancel)
-		switch {
-		case err == nil && value == nil:
+	planned, answered := s.planned(ctx, input, cancel)
+	if answered && !s.doubts() {
+		if planned == nil {
 			return nil, fail(CodeUndefined, "")
-		case err == nil:
-			return value, nil
 		}
-		// Whatever went wrong, the interpreter has the word, and the words for it.
+		return planned, nil
+	}
+	if answered {
+		defer func() {
+			if !late.Load() && ctx.Err() == nil {
+				s.trust(planned, value, failure)
+			}
+		}()
 	}
 	results, err := s.query.Eval(ctx,
 		rego.EvalParsedInput(input),

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -33,7 +34,8 @@ type Options struct {
 	// Interpreted evaluates by OPA's interpreter alone, some five times slower
 	// and with the same answers: to hold the two against each other.
 	Interpreted bool
-	// Logger hears about a watch that has to fall back to polling. nil: nobody.
+	// Logger hears about a watch that has to fall back to polling, and of a plan
+	// that is not trusted any longer. nil: nobody.
 	Logger *slog.Logger
 }
 
@@ -65,6 +67,8 @@ type Snapshot struct {
 	compiler  *ast.Compiler
 	query     rego.PreparedEvalQuery
 	machine   *machine                // nil: the query is interpreted
+	answered  atomic.Uint64           // questions that the machine answered
+	distrust  atomic.Bool             // it was wrong: the query is interpreted
 	mask      *rego.PreparedEvalQuery // nil if the bundle masks nothing
 	deadlines deadlines
 	codes     []Code
