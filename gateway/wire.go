@@ -34,17 +34,20 @@ type CycleResult struct {
 
 // A Reservation is what a launcher needs to start one worker.
 type Reservation struct {
-	AttemptID      AttemptID  `json:"attempt_id"`
-	TaskID         TaskID     `json:"task_id"`
-	AttemptNumber  int        `json:"attempt_number"`
-	Branch         string     `json:"branch"`
-	BaseCommit     OID        `json:"base_commit"`
-	Token          string     `json:"token"`
-	ExpiresAt      Time       `json:"expires_at"`
-	CloneURL       string     `json:"clone_url"`
-	TimeoutSeconds int        `json:"timeout_seconds"`
-	Agent          string     `json:"agent"`
-	Worker         WorkerSpec `json:"worker"`
+	AttemptID      AttemptID `json:"attempt_id"`
+	TaskID         TaskID    `json:"task_id"`
+	AttemptNumber  int       `json:"attempt_number"`
+	Branch         string    `json:"branch"`
+	BaseCommit     OID       `json:"base_commit"`
+	Token          string    `json:"token"`
+	ExpiresAt      Time      `json:"expires_at"`
+	CloneURL       string    `json:"clone_url"`
+	TimeoutSeconds int       `json:"timeout_seconds"`
+	// StartDeadline is when the attempt ends if no worker has started it: that
+	// of limits.start_deadline_seconds, as it was when it was reserved.
+	StartDeadline Time       `json:"start_deadline"`
+	Agent         string     `json:"agent"`
+	Worker        WorkerSpec `json:"worker"`
 }
 
 // A WorkerSpec says where and with what a worker runs. EnvFrom holds names

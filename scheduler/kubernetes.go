@@ -34,12 +34,11 @@ type KubernetesConfig struct {
 	Jobs JobOptions
 	// Gateway is told of each Job (the event job.submitted); nil tells nobody.
 	Gateway *gateway.Client
-	// StartDeadline is how long a Pod may wait to be scheduled, and Patience
-	// how long for its image and its configuration, before that is reported
-	// as the end of its attempt; 5 and 2 minutes if 0.
-	StartDeadline time.Duration
-	Patience      time.Duration
-	Logger        *slog.Logger
+	// Patience is how long a Pod may wait for its image and its configuration
+	// before that is reported as the end of its attempt; 2 minutes if 0. To be
+	// scheduled it has until its reservation's start deadline.
+	Patience time.Duration
+	Logger   *slog.Logger
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 }
@@ -68,9 +67,6 @@ func NewKubernetes(c KubernetesConfig) (*Kubernetes, error) {
 		return nil, errors.New("launcher config: no GatewayURL by which workers reach the gateway")
 	}
 	c.Jobs = c.Jobs.withDefaults()
-	if c.StartDeadline == 0 {
-		c.StartDeadline = 5 * time.Minute
-	}
 	if c.Patience == 0 {
 		c.Patience = 2 * time.Minute
 	}

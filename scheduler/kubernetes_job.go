@@ -30,6 +30,7 @@ const (
 	annotationTask    = "leviathan.dev/task-id"
 	annotationTarget  = "leviathan.dev/target"
 	annotationDigest  = "leviathan.dev/spec-digest"
+	annotationStartBy = "leviathan.dev/start-deadline" // RFC 3339; none on a template
 )
 
 const (
@@ -97,6 +98,9 @@ func WorkerJob(r gateway.Reservation, o JobOptions) (*batchv1.Job, error) {
 		return nil, err
 	}
 	annotations := map[string]string{annotationAttempt: string(r.AttemptID), annotationTask: string(r.TaskID), annotationTarget: string(o.Target)}
+	if !r.StartDeadline.IsZero() {
+		annotations[annotationStartBy] = r.StartDeadline.UTC().Format(time.RFC3339)
+	}
 	job := &batchv1.Job{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
 		ObjectMeta: metav1.ObjectMeta{Name: JobName(r.AttemptID), Namespace: r.Worker.Namespace, Labels: workerLabels(), Annotations: annotations},

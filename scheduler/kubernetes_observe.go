@@ -144,7 +144,7 @@ var images = map[string]bool{"ErrImagePull": true, "ImagePullBackOff": true, "Im
 func (k *Kubernetes) pending(job *batchv1.Job, pod *corev1.Pod, age time.Duration) Worker {
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			if age < k.StartDeadline {
+			if k.Now().Before(startBy(job)) {
 				return Worker{State: WorkerActive, Exit: Exit{Detail: "its Pod waits for a node: " + c.Message}}
 			}
 			return stuck("job_failed", "no node took the Pod of the Job %s in %s: %s: %s", job.Name, age.Round(time.Second), c.Reason, clip(c.Message))
@@ -156,12 +156,12 @@ func (k *Kubernetes) pending(job *batchv1.Job, pod *corev1.Pod, age time.Duratio
 			waiting, image = c.State.Waiting, c.Image
 		}
 	}
-	limit := k.Patience
+	limit := job.CreationTimestamp.Add(k.Patience)
 	if waiting.Reason == "ContainerCreating" || waiting.Reason == "PodInitializing" || waiting.Reason == "" {
-		limit = k.StartDeadline // a large image is being pulled, perhaps
+		limit = startBy(job) // a large image is being pulled, perhaps
 	}
 	switch {
-	case age < limit && !never[waiting.Reason]:
+	case k.Now().Before(limit) && !never[waiting.Reason]:
 		return Worker{State: WorkerActive, Exit: Exit{Detail: "its Pod does not run yet: " + waiting.Reason + ": " + clip(waiting.Message)}}
 	case images[waiting.Reason]:
 		if image == "" && len(pod.Spec.Containers) > 0 {
@@ -172,6 +172,16 @@ func (k *Kubernetes) pending(job *batchv1.Job, pod *corev1.Pod, age time.Duratio
 		return stuck("job_failed", "the Pod of the Job %s lacks what it is configured with, such as a key of the agent's Secret: %s: %s", job.Name, waiting.Reason, clip(waiting.Message))
 	}
 	return stuck("job_failed", "the Pod of the Job %s has not started in %s: %s: %s", job.Name, age.Round(time.Second), waiting.Reason, clip(cmp.Or(waiting.Message, "a volume may be missing; the events of the Pod say why")))
+}
+
+// startBy is until when a Job's Pod may take to be scheduled and to pull its
+// image: the attempt's start deadline. A Job that does not say has the default
+// of the autonomy config.
+func startBy(job *batchv1.Job) time.Time {
+	if at, err := time.Parse(time.RFC3339, job.Annotations[annotationStartBy]); err == nil {
+		return at
+	}
+	return job.CreationTimestamp.Add(5 * time.Minute)
 }
 
 // disruptions are the reasons of a Pod that the cluster took away.

@@ -109,6 +109,36 @@ func TestWhatIsSeenOfAJob(t *testing.T) {
 	}
 }
 
+// How long a Pod may wait for a node, or for a large image, is what the autonomy
+// config said when the attempt was reserved.
+func TestAPodHasUntilTheStartDeadlineOfItsReservation(t *testing.T) {
+	for name, status := range map[string]corev1.PodStatus{"no node": unschedulable("0/3 nodes"), "a large image": waiting("ContainerCreating", "")} {
+		t.Run(name, func(t *testing.T) {
+			openYard(t, func(t *testing.T, y *yard) {
+				deadline := gateway.At(time.Now().Add(20 * time.Minute))
+				y.gateway.say(func(w *wire) {
+					w.cycle = worked([]gateway.AttemptID{first}, func(id gateway.AttemptID) gateway.Reservation {
+						r := forJob(id)
+						r.StartDeadline = deadline
+						return r
+					})
+				})
+				y.run()
+				y.gateway.say(func(w *wire) { w.live, w.cycle = []string{string(first) + " reserved"}, idleCycle })
+				y.pod(first, status)
+				after(19 * time.Minute)
+				if y.run(); y.gateway.wasLost(first) != "" {
+					t.Errorf("reported before its deadline: %q", y.gateway.details)
+				}
+				after(2 * time.Minute)
+				if y.run(); y.gateway.wasLost(first) != "job_failed" {
+					t.Errorf("reported %v after its deadline", y.gateway.lost)
+				}
+			})
+		})
+	}
+}
+
 // Promise S11: the attempt of a Job that was deleted ends as lost.
 func TestS11ADeletedJobsAttemptIsLost(t *testing.T) {
 	openYard(t, func(t *testing.T, y *yard) {

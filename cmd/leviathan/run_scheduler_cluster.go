@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
@@ -19,7 +18,6 @@ import (
 // clusterOptions are the flags of the launcher of Jobs.
 type clusterOptions struct {
 	kubeconfig, namespace, workerGateway string
-	startDeadline                        time.Duration
 	options                              scheduler.JobOptions
 }
 
@@ -29,7 +27,6 @@ func (o *clusterOptions) connect(cmd *cobra.Command) {
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "`FILE` that names a Kubernetes API other than that of the cluster this runs in (kubernetes)")
 	f.StringVar(&o.namespace, "namespace", "", "the one namespace in which Jobs are made (kubernetes; default this Pod's own, or that of the kubeconfig's context)")
 	f.StringVar(&o.workerGateway, "worker-gateway", "", "`URL` by which workers reach the gateway (kubernetes; default the scheduler's own)")
-	f.DurationVar(&o.startDeadline, "start-deadline", 5*time.Minute, "how long a Pod may wait for a node; start_deadline_seconds of the autonomy config (kubernetes)")
 }
 
 // jobs adds the flags that say what all Jobs have in common.
@@ -53,8 +50,7 @@ func (o *clusterOptions) launcher(client *gateway.Client, target gateway.TargetI
 	if jobs.Target, jobs.GatewayURL = target, o.workerGateway; jobs.GatewayURL == "" {
 		jobs.GatewayURL = client.URL()
 	}
-	return scheduler.NewKubernetes(scheduler.KubernetesConfig{Client: api, Namespace: namespace, Jobs: jobs, Gateway: client,
-		StartDeadline: o.startDeadline, Logger: logger})
+	return scheduler.NewKubernetes(scheduler.KubernetesConfig{Client: api, Namespace: namespace, Jobs: jobs, Gateway: client, Logger: logger})
 }
 
 // exampleAttempt stands for the id of an attempt in a template.

@@ -67,7 +67,11 @@ func TestALeaseEndsWithoutAHeartbeatAndNotBefore(t *testing.T) {
 func TestAnAttemptThatNobodyStartsExpires(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, tasksOf(1), baseConfig)
+	reserved := w.clock.now()
 	r := reservation(t, w.cycle(), "t0")
+	if got := r.StartDeadline.Sub(reserved); got != 300*time.Second {
+		t.Errorf("the launcher is told that it has %s", got)
+	}
 	w.clock.add(300 * time.Second)
 	w.expire()
 	if state := w.state(r.AttemptID); state != gateway.Reserved {
