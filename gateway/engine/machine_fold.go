@@ -207,84 +207,83 @@ func eachStmt(b *ir.Block, f func(ir.Stmt)) {
 // localsOf are the locals that a statement reads and those that it sets. What
 // it adds to counts as read.
 func localsOf(s ir.Stmt) (reads, sets []ir.Local) {
-	read := func(list ...ir.Operand) {
-		for _, o := range list {
-			if l, ok := o.Value.(ir.Local); ok {
-				reads = append(reads, l)
-			}
-		}
-	}
-	set := func(l ...ir.Local) { sets = append(sets, l...) }
 	switch s := s.(type) {
 	case *ir.MakeNullStmt:
-		set(s.Target)
+		return nil, []ir.Local{s.Target}
 	case *ir.MakeNumberIntStmt:
-		set(s.Target)
+		return nil, []ir.Local{s.Target}
 	case *ir.MakeNumberRefStmt:
-		set(s.Target)
+		return nil, []ir.Local{s.Target}
 	case *ir.MakeArrayStmt:
-		set(s.Target)
+		return nil, []ir.Local{s.Target}
 	case *ir.MakeObjectStmt:
-		set(s.Target)
+		return nil, []ir.Local{s.Target}
 	case *ir.MakeSetStmt:
-		set(s.Target)
+		return nil, []ir.Local{s.Target}
 	case *ir.ResetLocalStmt:
-		set(s.Target)
+		return nil, []ir.Local{s.Target}
 	case *ir.AssignIntStmt:
-		set(s.Target)
+		return nil, []ir.Local{s.Target}
 	case *ir.AssignVarStmt:
-		read(s.Source)
-		set(s.Target)
+		return among(s.Source), []ir.Local{s.Target}
 	case *ir.AssignVarOnceStmt:
-		read(s.Source, local(s.Target))
-		set(s.Target)
+		return append(among(s.Source), s.Target), []ir.Local{s.Target}
 	case *ir.DotStmt:
-		read(s.Source, s.Key)
-		set(s.Target)
+		return among(s.Source, s.Key), []ir.Local{s.Target}
 	case *ir.LenStmt:
-		read(s.Source)
-		set(s.Target)
+		return among(s.Source), []ir.Local{s.Target}
 	case *ir.CallStmt:
-		read(s.Args...)
-		set(s.Result)
+		return among(s.Args...), []ir.Local{s.Result}
 	case *ir.CallDynamicStmt:
-		reads = append(reads, s.Args...)
-		read(s.Path...)
-		set(s.Result)
+		return append(among(s.Path...), s.Args...), []ir.Local{s.Result}
 	case *ir.ScanStmt:
-		reads = append(reads, s.Source)
-		set(s.Key, s.Value)
-	case *ir.EqualStmt:
-		read(s.A, s.B)
-	case *ir.NotEqualStmt:
-		read(s.A, s.B)
-	case *ir.IsArrayStmt:
-		read(s.Source)
-	case *ir.IsObjectStmt:
-		read(s.Source)
-	case *ir.IsSetStmt:
-		read(s.Source)
-	case *ir.IsDefinedStmt:
-		reads = append(reads, s.Source)
-	case *ir.IsUndefinedStmt:
-		reads = append(reads, s.Source)
-	case *ir.ReturnLocalStmt:
-		reads = append(reads, s.Source)
-	case *ir.ResultSetAddStmt:
-		reads = append(reads, s.Value)
-	case *ir.ArrayAppendStmt:
-		read(s.Value, local(s.Array))
-	case *ir.SetAddStmt:
-		read(s.Value, local(s.Set))
-	case *ir.ObjectInsertStmt:
-		read(s.Key, s.Value, local(s.Object))
-	case *ir.ObjectInsertOnceStmt:
-		read(s.Key, s.Value, local(s.Object))
+		return []ir.Local{s.Source}, []ir.Local{s.Key, s.Value}
 	case *ir.ObjectMergeStmt:
-		reads = append(reads, s.A, s.B)
-		set(s.Target)
+		return []ir.Local{s.A, s.B}, []ir.Local{s.Target}
+	default:
+		return readBy(s), nil
 	}
-	return reads, sets
 }
 
-func local(l ir.Local) ir.Operand { return ir.Operand{Value: l} }
+// readBy are the locals that a statement reads which sets none.
+func readBy(s ir.Stmt) []ir.Local {
+	switch s := s.(type) {
+	case *ir.EqualStmt:
+		return among(s.A, s.B)
+	case *ir.NotEqualStmt:
+		return among(s.A, s.B)
+	case *ir.IsArrayStmt:
+		return among(s.Source)
+	case *ir.IsObjectStmt:
+		return among(s.Source)
+	case *ir.IsSetStmt:
+		return among(s.Source)
+	case *ir.IsDefinedStmt:
+		return []ir.Local{s.Source}
+	case *ir.IsUndefinedStmt:
+		return []ir.Local{s.Source}
+	case *ir.ReturnLocalStmt:
+		return []ir.Local{s.Source}
+	case *ir.ResultSetAddStmt:
+		return []ir.Local{s.Value}
+	case *ir.ArrayAppendStmt:
+		return append(among(s.Value), s.Array)
+	case *ir.SetAddStmt:
+		return append(among(s.Value), s.Set)
+	case *ir.ObjectInsertStmt:
+		return append(among(s.Key, s.Value), s.Object)
+	case *ir.ObjectInsertOnceStmt:
+		return append(among(s.Key, s.Value), s.Object)
+	}
+	return nil
+}
+
+// among are the locals among operands.
+func among(list ...ir.Operand) (out []ir.Local) {
+	for _, o := range list {
+		if l, ok := o.Value.(ir.Local); ok {
+			out = append(out, l)
+		}
+	}
+	return out
+}

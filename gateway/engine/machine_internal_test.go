@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -158,5 +159,79 @@ func TestTheShortWayIsOPAs(t *testing.T) {
 		if called == 0 {
 			t.Errorf("%s is never answered the short way", name)
 		}
+	}
+}
+
+// TestWhatIsBuiltOnceStaysAsItIs asks about one literal after the other, each
+// with something of the question in it: nothing of one question may be left for
+// the next.
+func TestWhatIsBuiltOnceStaysAsItIs(t *testing.T) {
+	compiler := ast.NewCompiler().WithCapabilities(hermetic())
+	compiler.Compile(map[string]*ast.Module{"m": ast.MustParseModuleWithOpts(`package leviathan
+
+p := {
+	"set": {"a", input.x},
+	"list": ["a", [input.x], {"b", input.x}],
+	"object": {"k": {"deep": input.x}, input.x: 1},
+	"fixed": {"a", ["b"], {"c": 1}},
+	"none": set() | {y | some y in input.ys},
+	"partial": part,
+}
+
+part[input.x] contains y if some y in input.ys
+
+part.z contains "always"
+`, ast.ParserOptions{RegoVersion: ast.RegoV1})})
+	if compiler.Failed() {
+		t.Fatal(compiler.Errors)
+	}
+	store := newStore(map[string]any{})
+	m, err := newMachine(t.Context(), "x = data.leviathan.p", compiler, store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, input := range []string{`{"x": "1", "ys": ["p"]}`, `{"x": "2", "ys": []}`, `{"x": "z", "ys": ["q", "r"]}`, `{"x": "1", "ys": ["p"]}`} {
+		asked := ast.MustParseTerm(input).Value
+		got, err := m.evaluate(t.Context(), asked, topdown.NewCancel())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := interpretedCase(t.Context(), "x = data.leviathan.p", compiler, store, asked)
+		if err != nil || len(want) != 1 || want[0] != `{"x": `+got.String()+`}` {
+			t.Errorf("asked %s\nthe machine answers %s\nand the interpreter %v (%v)", input, got, want, err)
+		}
+	}
+}
+
+// TestWhatTheMachineLeavesIsAnsweredByTheInterpreter holds both to the same
+// words where a policy fails.
+func TestWhatTheMachineLeavesIsAnsweredByTheInterpreter(t *testing.T) {
+	for name, rules := range map[string]string{
+		"two values":         "decision := {\"allow\": true, \"reasons\": [], \"obligations\": {\"n\": n}}\nn := 1 if input.action\nn := 2 if input.action\n",
+		"a builtin fails":    "decision := {\"allow\": true, \"reasons\": [], \"obligations\": {\"n\": 1 / (count(input.action) - 1)}}\n",
+		"no answer":          "decision := {\"allow\": true, \"reasons\": [], \"obligations\": {}} if input.other\n",
+		"two keys of object": "decision := {\"allow\": true, \"reasons\": [], \"obligations\": {k: v | k := \"k\"; some v in [1, 2]}}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := fstest.MapFS{"main/main.rego": {Data: []byte("package leviathan.main\n\nimport rego.v1\n\n# METADATA\n# entrypoint: true\n" + rules)}}
+			in, err := NewPart("action", "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var answers [2]Result
+			for i, interpreted := range []bool{false, true} {
+				s, err := LoadFS(t.Context(), files, Options{Interpreted: interpreted})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if (s.machine == nil) != interpreted {
+					t.Fatalf("a machine: %v", s.machine != nil)
+				}
+				answers[i] = s.Decide(t.Context(), "a", Input{in})
+			}
+			if string(answers[0].JSON) != string(answers[1].JSON) || answers[0].Allow {
+				t.Errorf("%s\nby the interpreter %s", answers[0].JSON, answers[1].JSON)
+			}
+		})
 	}
 }
