@@ -3,6 +3,8 @@
 GO       ?= go
 BIN      := bin/leviathan
 OPA      := bin/opa
+CONFTEST := bin/conftest
+CONFTEST_VERSION := v0.71.1
 OPA_VERSION := $(shell $(GO) list -m -f '{{.Version}}' github.com/open-policy-agent/opa)
 # What is compiled in races and what is not: packages with goroutines of their own.
 RACE     := ./gateway/... ./scheduler/... ./worker/... ./spider/...
@@ -52,11 +54,14 @@ policy-laws: ## look at the policies' laws on more than a million inputs
 $(OPA): go.mod
 	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod $(GO) install github.com/open-policy-agent/opa@$(OPA_VERSION)
 
+$(CONFTEST): Makefile
+	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod CGO_ENABLED=0 $(GO) install github.com/open-policy-agent/conftest@$(CONFTEST_VERSION)
+
 docs: build ## write the generated pages of docs/
 	$(BIN) docs docs
 
-bench: build $(OPA) ## measure beside the peers and write docs/performance
-	$(BIN) bench --opa $(OPA) --out docs/performance
+bench: build $(OPA) $(CONFTEST) ## measure beside the peers and write docs/performance
+	$(BIN) bench --opa $(OPA) --conftest $(CONFTEST) --out docs/performance
 
 # What is in an image comes from the commit, never from the machine or the clock.
 IMAGES        := bin/images

@@ -29,12 +29,13 @@ type figure struct {
 
 // A bench measures in a folder of its own, with real processes.
 type bench struct {
-	dir, self, opa string
-	seconds        int
-	quick          bool
-	began          string // how busy the machine was before
-	figures        []figure
-	failures       []string
+	dir, self     string
+	opa, conftest string // the peers; "" for none
+	seconds       int
+	quick         bool
+	began         string // how busy the machine was before
+	figures       []figure
+	failures      []string
 }
 
 // A measurement adds figures under one name.
@@ -52,6 +53,7 @@ var measurements = []measurement{
 	{"start", (*bench).start},
 	{"policy", (*bench).policy},
 	{"forward", (*bench).forward},
+	{"invariants", (*bench).invariants},
 }
 
 // measurementNames lists them for people.
@@ -71,8 +73,10 @@ func benchCommand() *cobra.Command {
 		Use: "bench", GroupID: "edit", Args: cobra.NoArgs,
 		Short: "Measure beside the peers, in one run",
 		Long: `Measure decisions beside the stock opa server on the same policy and input, git
-beside git http-backend, cycles, large changes and the start against their bounds,
-and the ingest of events with spiders that do not behave beside one without. Figures of two machines, or of two runs on a busy one, do not compare.
+beside git http-backend, the invariant gate beside conftest, cycles, large changes
+and the start against their bounds, and the ingest of events with spiders that do
+not behave beside one without. Figures of two machines, or of two runs on a busy
+one, do not compare.
 It fails only if something cannot be measured.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := b.check(only); err != nil {
@@ -100,6 +104,7 @@ It fails only if something cannot be measured.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&b.opa, "opa", "", "path of the stock opa, the peer of decisions; without it they have no peer")
+	f.StringVar(&b.conftest, "conftest", "", "path of conftest, the peer of the gate; without it that has no peer")
 	f.StringVar(&out, "out", "", "folder in which README.md is written")
 	f.StringSliceVar(&only, "only", nil, "measure these alone: "+measurementNames())
 	f.IntVar(&b.seconds, "seconds", 5, "length of each step under load")
@@ -128,8 +133,11 @@ func (b *bench) run(ctx context.Context, only []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
-	if b.opa != "" {
-		if b.opa, err = filepath.Abs(b.opa); err != nil {
+	for _, peer := range []*string{&b.opa, &b.conftest} {
+		if *peer == "" {
+			continue
+		}
+		if *peer, err = filepath.Abs(*peer); err != nil {
 			return err
 		}
 	}

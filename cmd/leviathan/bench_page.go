@@ -65,13 +65,13 @@ func (b *bench) machine(ctx context.Context) []string {
 	lines := []string{fmt.Sprintf("%s, %d cores, %s of memory", fact("/proc/cpuinfo", "model name"), runtime.NumCPU(), fact("/proc/meminfo", "MemTotal")),
 		"files on " + fileSystem(ctx, os.TempDir()),
 		"Go " + strings.TrimPrefix(runtime.Version(), "go") + ", " + runtime.GOOS + "/" + runtime.GOARCH}
-	for _, args := range [][]string{{"uname", "-sr"}, {"git", "--version"}, {b.opa, "version"}} {
+	for _, args := range [][]string{{"uname", "-sr"}, {"git", "--version"}, {b.opa, "version"}, {b.conftest, "--version"}} {
 		if args[0] == "" {
 			continue
 		}
 		if said, err := exec.CommandContext(ctx, args[0], args[1:]...).Output(); err == nil { // what is not there is not named
 			line, _, _ := strings.Cut(strings.TrimSpace(string(said)), "\n")
-			lines = append(lines, strings.ReplaceAll(line, "Version:", "opa"))
+			lines = append(lines, strings.NewReplacer("Version:", "opa", "Conftest:", "conftest").Replace(line))
 		}
 	}
 	return append(lines, "load average before: "+b.began)

@@ -147,7 +147,7 @@ func (b *bench) start(ctx context.Context) (err error) {
 		ready = append(ready, w.ready)
 		_, err := w.client.Status(ctx)
 		if err == nil {
-			memory, err = residentMB(w.process.Process.Pid)
+			memory, err = memoryMB(w.process.Process.Pid, "VmRSS")
 		}
 		if err = errors.Join(err, w.close()); err != nil {
 			return err
@@ -185,15 +185,16 @@ func fillJournal(ctx context.Context, state string, n int) (err error) {
 	return nil
 }
 
-// residentMB is the process's resident memory.
-func residentMB(pid int) (int, error) {
+// memoryMB is a process's memory as the system calls it: VmRSS is what is
+// resident, VmHWM the most that was.
+func memoryMB(pid int, name string) (int, error) {
 	data, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(pid), "status"))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(data)) {
 		var kb int
-		if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &kb); err == nil {
+		if _, err := fmt.Sscanf(line, name+": %d kB", &kb); err == nil {
 			return kb >> 10, nil
 		}
 	}

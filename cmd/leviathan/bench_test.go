@@ -26,7 +26,7 @@ func TestBenchMeasures(t *testing.T) {
 	out := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), self)
 	cmd.Env = append(os.Environ(), "LEVIATHAN_BENCH_TEST=1")
-	cmd.Args = []string{"leviathan", "bench", "--quick", "--only", "decisions,cycle,changes,start,forward", "--out", out}
+	cmd.Args = []string{"leviathan", "bench", "--quick", "--only", "decisions,cycle,changes,start,forward,invariants", "--out", out}
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("bench: %v\n%s", err, said)
 	}
@@ -38,13 +38,13 @@ func TestBenchMeasures(t *testing.T) {
 	rows := []string{"| durable decisions, 1 connections |", "| durable decisions, 16 connections |", "| durable decisions, 64 connections |",
 		"| one cycle, 200 ready tasks |", "| a change of 1000 paths decided |", "| gateway ready, journal of 1000 records |", "| resident memory then |",
 		"| an ingest while the spider takes them |", "| an ingest while the spider hangs |", "| an ingest while the spider is slow |",
-		"| an ingest while the spider answers 500 |", "| an ingest while the spider is down |"}
+		"| an ingest while the spider answers 500 |", "| an ingest while the spider is down |", "| the gate on 100 manifests |"}
 	for _, row := range rows {
 		if !strings.Contains(page, row) {
 			t.Errorf("the page has no row %q", row)
 		}
 	}
-	for _, want := range []string{"`leviathan bench --only decisions,cycle,changes,start", "small sizes", "none an error, all of them in the journal", " of memory", "load average before: "} {
+	for _, want := range []string{"`leviathan bench --only decisions,cycle,changes,start,forward,invariants", "small sizes", "none an error, all of them in the journal", " of memory", "load average before: "} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
 		}
