@@ -74,6 +74,7 @@ var sections = []section{
 		stat("Policy", "none", `max by (revision) (leviathan_policy_info)`, "{{revision}}"),
 		stat("Governs since", "s", `time() - max(leviathan_policy_activated_timestamp_seconds)`, "ago"),
 		stat("Policy candidate refused", "bool_yes_no", `max(leviathan_policy_candidate_refused)`, "refused"),
+		stat("Plan distrusted", "bool_yes_no", `max(leviathan_policy_plan_distrusted)`, "distrusted"),
 		stat("Source of policies away", "bool_yes_no", `max(leviathan_policy_source_problem)`, "away"),
 		lines("The waiting candidate", "short", query{`sum by (class) (leviathan_policy_shadow_flips)`, "{{class}}"}, query{`sum(leviathan_policy_shadow_compared)`, "compared"},
 			query{`sum(leviathan_policy_shadow_dropped)`, "no time for"}),

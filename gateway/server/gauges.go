@@ -19,7 +19,7 @@ type gauges struct {
 	server *Server
 
 	build, targets, records, bytes, masked, candidate, compared, dropped, flips, attempts, ready *prometheus.Desc
-	policy, governsSince, unreadable, leases                                                     *prometheus.Desc
+	policy, governsSince, unreadable, distrusted, leases                                                     *prometheus.Desc
 	writerEpoch, writerHeld, second                                                              *prometheus.Desc
 	checkpoint, checkpointAt, checkpointLag, free, size                                          *prometheus.Desc
 }
@@ -36,6 +36,7 @@ func newGauges(s *Server) *gauges {
 		checkpoint:    prometheus.NewDesc("leviathan_journal_checkpoint_file_records", "Records that the newest checkpoint in the file beside the database covers.", nil, nil),
 		masked:        prometheus.NewDesc("leviathan_masked_decisions", "Decisions of which a mask took something before they were recorded.", nil, nil),
 		candidate:     prometheus.NewDesc("leviathan_policy_candidate_refused", "1 while the newest policy is not the one that governs.", nil, nil),
+		distrusted:    prometheus.NewDesc("leviathan_policy_plan_distrusted", "1 if the policy's plan was seen to answer otherwise than OPA's interpreter, which answers alone since.", nil, nil),
 		targets:       prometheus.NewDesc("leviathan_targets", "Autonomy configs by state.", []string{"state"}, nil),
 		checkpointAt:  prometheus.NewDesc("leviathan_journal_checkpoint_timestamp_seconds", "When the newest checkpoint came into the file beside the database.", nil, nil),
 		checkpointLag: prometheus.NewDesc("leviathan_journal_checkpoint_lag_records", "Records after the newest checkpoint in that file.", nil, nil),
@@ -54,7 +55,7 @@ func newGauges(s *Server) *gauges {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.build, g.targets, g.records, g.bytes, g.checkpoint, g.checkpointAt, g.checkpointLag, g.masked, g.candidate, g.policy, g.governsSince, g.unreadable, g.leases,
+	for _, d := range []*prometheus.Desc{g.build, g.targets, g.records, g.bytes, g.checkpoint, g.checkpointAt, g.checkpointLag, g.masked, g.candidate, g.policy, g.governsSince, g.unreadable, g.distrusted, g.leases,
 		g.compared, g.dropped, g.flips, g.attempts, g.ready, g.free, g.size, g.writerEpoch, g.writerHeld, g.second} {
 		out <- d
 	}
@@ -73,6 +74,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	gauge(g.policy, 1, s.engine.Current().Revision())
 	gauge(g.candidate, one(s.waitingPolicy() != nil))
 	gauge(g.unreadable, one(s.policyUnreadable()))
+	gauge(g.distrusted, one(s.engine.Current().Distrusted()))
 	gauge(g.leases, float64(s.leased()))
 	report, _ := s.shadow.Report()
 	gauge(g.compared, float64(report.Compared))
