@@ -26,12 +26,15 @@ demo: build ## show everything at work on a sample repository, in under a minute
 test: ## run every test: Go, with the race detector where it matters, Rego and scripts
 	$(GO) test -race $(RACE)
 	$(GO) test $(PLAIN)
+	cd deploy/images && $(GO) test ./...
 
 check: ## formatting, vet, static analysis, tidiness
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool -modfile=.ci/tools.mod staticcheck ./...
 	$(GO) mod tidy -diff
+	for module in deploy/images deploy/e2e; do (cd $$module && $(GO) vet ./... && $(GO) mod tidy -diff) || exit 1; done
+	cd deploy/e2e/kube && $(GO) mod tidy -diff
 
 invariants: build ## what must be true of this repository: manifests, workflows, documents, requirements
 	$(BIN) invariants check --settings .ci/invariants.yaml
@@ -100,7 +103,7 @@ ifndef KUBECONFIG
 	cd deploy/e2e/kube && CGO_ENABLED=0 $(GO) build -p 2 -trimpath -ldflags='-s -w -X $(KUBE_STAMP).gitVersion=$(KUBE_VERSION) -X $(KUBE_STAMP).gitMajor=1 -X $(KUBE_STAMP).gitMinor=$(word 2,$(subst ., ,$(KUBE_VERSION))) -X $(KUBE_STAMP).gitTreeState=clean -X $(KUBE_STAMP).gitCommit=unknown -X $(KUBE_STAMP).buildDate=1970-01-01T00:00:00Z' -o '$(CURDIR)/bin/kube' .
 	$(STATIC) -o bin/leviathan-static ./cmd/leviathan
 endif
-	cd deploy/e2e && $(GO) vet ./... && $(GO) test -count=1 -timeout 15m -run '$(E2E_RUN)' . -args -kube '$(CURDIR)/bin/kube' -leviathan '$(CURDIR)/bin/leviathan-static'
+	cd deploy/e2e && $(GO) vet ./... && $(GO) test $(if $(KUBECONFIG),-v) -count=1 -timeout 15m -run '$(E2E_RUN)' . -args -kube '$(CURDIR)/bin/kube' -leviathan '$(CURDIR)/bin/leviathan-static'
 
 images-push: images ## send the images to REGISTRY, and say their digests
 	$(IMAGES_TOOL) push -in '$(CURDIR)/$(IMAGES)' -registry '$(REGISTRY)'
