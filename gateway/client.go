@@ -123,6 +123,18 @@ func (c *Client) Ready(ctx context.Context) error {
 	return c.do(ctx, call{method: http.MethodGet, path: []string{"health", "ready"}, idempotent: true, tries: 1}, nil)
 }
 
+// Alive asks what Health asks, of the route that probes of clusters use.
+func (c *Client) Alive(ctx context.Context) error {
+	return c.do(ctx, call{method: http.MethodGet, path: []string{"healthz"}, idempotent: true, tries: 1}, nil)
+}
+
+// Metrics is the gateway's metrics as Prometheus reads them.
+func (c *Client) Metrics(ctx context.Context) (string, error) {
+	var out string
+	err := c.do(ctx, call{method: http.MethodGet, path: []string{"metrics"}, accept: "text/plain", idempotent: true}, &out)
+	return out, err
+}
+
 // unreachable wraps the failure of a transport. The URL in it is our own,
 // which holds no secret.
 func unreachable(err error) *Error {

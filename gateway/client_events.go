@@ -106,6 +106,15 @@ type RecentEvent struct {
 	Hash string `json:"hash"`
 }
 
+// CloudEvents is one page of the journal's events in the form of CloudEvents
+// 1.0. The next page comes after the last one's Sequence; Follow is ignored.
+func (c *Client) CloudEvents(ctx context.Context, q EventQuery) ([]CloudEvent, error) {
+	var out []CloudEvent
+	err := c.do(ctx, call{method: http.MethodGet, path: []string{"v1", "events"}, accept: CloudEventBatchMediaType, idempotent: true,
+		query: query("after", strconv.FormatInt(q.After, 10), "limit", positive(q.Limit))}, &out)
+	return out, err
+}
+
 // RecentEvents lists events, newest first; limit is 1 to 1000.
 func (c *Client) RecentEvents(ctx context.Context, limit int) ([]RecentEvent, error) {
 	var out []RecentEvent

@@ -78,9 +78,7 @@ type BatchOptions struct {
 // EvaluateBatch asks several questions by hand. With a semantics that stops
 // early the answers are fewer than the questions.
 func (c *Client) EvaluateBatch(ctx context.Context, b Batch) ([]Evaluation, error) {
-	var out struct {
-		Evaluations []Evaluation `json:"evaluations"`
-	}
+	var out EvaluationList
 	err := c.do(ctx, call{method: http.MethodPost, path: []string{"access", "v1", "evaluations"}, body: b, idempotent: true}, &out)
 	for i := range out.Evaluations {
 		out.Evaluations[i].Context.Allow = out.Evaluations[i].Decision

@@ -61,6 +61,16 @@ type Decision struct {
 	InputDigest  string          `json:"input_digest"`
 	EvaluatedAt  Time            `json:"evaluated_at"`
 	DryRun       bool            `json:"dry_run"`
+	// Error says why a question of a batch was none that could be asked. Such
+	// a one is denied and was not decided: it has no id.
+	Error *EvaluationError `json:"error,omitempty"`
+}
+
+// An EvaluationError is what is wrong with one question of a batch, as AuthZEN
+// 1.0 has it. Status is the HTTP status that the question alone would get.
+type EvaluationError struct {
+	Status  int    `json:"status"`
+	Message string `json:"message"`
 }
 
 // An Evaluation is the AuthZEN form of a decision.

@@ -86,7 +86,7 @@ func (s *Shadow) Report() (gateway.ShadowReport, bool) {
 	defer s.mu.Unlock()
 	r := s.report
 	r.Counts = maps.Clone(s.report.Counts)
-	r.Flips = slices.Clone(s.latest)
+	r.Flips = append([]gateway.Flip{}, s.latest...)
 	slices.Reverse(r.Flips)
 	return r, s.candidate != nil
 }

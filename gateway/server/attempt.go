@@ -269,5 +269,5 @@ func (s *Server) evidence(w http.ResponseWriter, r *http.Request, p principal) e
 	if err := d.refusal(); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{"status": "recorded", "decision_id": d.ID})
+	return writeJSON(w, http.StatusOK, gateway.EvidenceRecorded{Status: "recorded", DecisionID: d.ID})
 }

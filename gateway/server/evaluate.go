@@ -1,8 +1,10 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"leviathan/gateway"
@@ -109,44 +111,17 @@ func subjectName(role gateway.Role) string {
 	return string(role)
 }
 
-// batchRequest is AuthZEN's batch: defaults at the top, an evaluation each,
-// and when to stop.
-type batchRequest struct {
-	Subject     *gateway.Entity `json:"subject"`
-	Action      *gateway.Action `json:"action"`
-	Resource    *gateway.Entity `json:"resource"`
-	Context     map[string]any  `json:"context"`
-	Evaluations []partialAsk    `json:"evaluations"`
-	Options     struct {
-		Semantic string `json:"evaluations_semantic"`
-	} `json:"options"`
-}
-
-type partialAsk struct {
-	Subject  *gateway.Entity `json:"subject"`
-	Action   *gateway.Action `json:"action"`
-	Resource *gateway.Entity `json:"resource"`
-	Context  map[string]any  `json:"context"`
-}
-
 // fill completes an evaluation with the batch's defaults.
-func (b *batchRequest) fill(e partialAsk) gateway.Question {
+func fill(b gateway.Batch, e gateway.PartialQuestion) gateway.Question {
 	var q gateway.Question
-	pick := func(own, common *gateway.Entity) gateway.Entity {
-		switch {
-		case own != nil:
-			return *own
-		case common != nil:
-			return *common
-		}
-		return gateway.Entity{}
+	if s := cmp.Or(e.Subject, b.Subject); s != nil {
+		q.Subject = *s
 	}
-	q.Subject, q.Resource = pick(e.Subject, b.Subject), pick(e.Resource, b.Resource)
-	switch {
-	case e.Action != nil:
-		q.Action = *e.Action
-	case b.Action != nil:
-		q.Action = *b.Action
+	if a := cmp.Or(e.Action, b.Action); a != nil {
+		q.Action = *a
+	}
+	if r := cmp.Or(e.Resource, b.Resource); r != nil {
+		q.Resource = *r
 	}
 	if q.Context = e.Context; q.Context == nil {
 		q.Context = b.Context
@@ -157,13 +132,13 @@ func (b *batchRequest) fill(e partialAsk) gateway.Question {
 // evaluateBatch answers several questions. The semantics are AuthZEN's:
 // execute_all, deny_on_first_deny and permit_on_first_permit.
 func (s *Server) evaluateBatch(w http.ResponseWriter, r *http.Request, p principal) error {
-	var req batchRequest
+	var req gateway.Batch
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
 	semantic := req.Options.Semantic
 	switch semantic {
-	case "", "execute_all", "deny_on_first_deny", "permit_on_first_permit":
+	case "", gateway.ExecuteAll, gateway.DenyOnFirstDeny, gateway.PermitOnFirstPermit:
 	default:
 		return &gateway.Error{Kind: gateway.Invalid, Field: "options.evaluations_semantic", Detail: "unknown semantic " + semantic}
 	}
@@ -175,7 +150,7 @@ func (s *Server) evaluateBatch(w http.ResponseWriter, r *http.Request, p princip
 		return err
 	}
 	if len(req.Evaluations) == 0 { // a batch without evaluations is one question
-		d, err := s.dryRun(r.Context(), p, req.fill(partialAsk{}))
+		d, err := s.dryRun(r.Context(), p, fill(req, gateway.PartialQuestion{}))
 		if err != nil {
 			return err
 		}
@@ -183,14 +158,29 @@ func (s *Server) evaluateBatch(w http.ResponseWriter, r *http.Request, p princip
 	}
 	answers := []gateway.Evaluation{}
 	for _, e := range req.Evaluations {
-		d, err := s.dryRun(r.Context(), p, req.fill(e))
+		answer, err := s.oneOf(r.Context(), p, fill(req, e))
 		if err != nil {
 			return err
 		}
-		answers = append(answers, gateway.Evaluation{Decision: d.Allow, Context: d.Decision})
-		if (semantic == "deny_on_first_deny" && !d.Allow) || (semantic == "permit_on_first_permit" && d.Allow) {
+		answers = append(answers, answer)
+		if (semantic == gateway.DenyOnFirstDeny && !answer.Decision) || (semantic == gateway.PermitOnFirstPermit && answer.Decision) {
 			break
 		}
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{"evaluations": answers})
+	return writeJSON(w, http.StatusOK, gateway.EvaluationList{Evaluations: answers})
+}
+
+// oneOf answers one question of a batch. One that cannot be asked is denied by
+// itself, with why, and spoils no other.
+func (s *Server) oneOf(ctx context.Context, p principal, asked gateway.Question) (gateway.Evaluation, error) {
+	d, err := s.dryRun(ctx, p, asked)
+	var wrong *gateway.Error
+	if errors.As(err, &wrong) && (wrong.Kind == gateway.Invalid || wrong.Kind == gateway.Forbidden) {
+		return gateway.Evaluation{Context: gateway.Decision{Reasons: []gateway.Reason{}, Obligations: json.RawMessage("{}"), DryRun: true,
+			Error: &gateway.EvaluationError{Status: wrong.Kind.Status(), Message: wrong.Error()}}}, nil
+	}
+	if err != nil {
+		return gateway.Evaluation{}, err
+	}
+	return gateway.Evaluation{Decision: d.Allow, Context: d.Decision}, nil
 }

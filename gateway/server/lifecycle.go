@@ -313,5 +313,5 @@ func (s *Server) invalidateAttempt(w http.ResponseWriter, r *http.Request, p pri
 		return err
 	}
 	s.retire(a)
-	return writeJSON(w, http.StatusOK, map[string]any{"status": "invalidated", "attempt_id": a.ID, "decision_id": d.ID})
+	return writeJSON(w, http.StatusOK, gateway.InvalidateResult{Status: "invalidated", AttemptID: a.ID, DecisionID: d.ID})
 }

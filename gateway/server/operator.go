@@ -59,7 +59,7 @@ func (s *Server) carryOut(w http.ResponseWriter, r *http.Request, q question) er
 		return err
 	}
 	s.changed(q.target)
-	return writeJSON(w, http.StatusOK, map[string]any{"status": "ok", "action": q.action, "target": q.target, "decision_id": d.ID})
+	return writeJSON(w, http.StatusOK, gateway.ActionResult{Status: "ok", Action: q.action, Target: q.target, DecisionID: d.ID})
 }
 
 func (s *Server) resetCircuit(w http.ResponseWriter, r *http.Request, p principal) error {

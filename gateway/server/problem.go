@@ -119,11 +119,16 @@ func walkKeys(dec *json.Decoder, path string, depth int) error {
 
 // writeJSON answers with v. A client that has gone away is not an error.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
+	return writeAs(w, status, "application/json", v)
+}
+
+// writeAs is writeJSON for another media type of JSON.
+func writeAs(w http.ResponseWriter, status int, media string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return gateway.Errorf(gateway.InternalError, "encoding the answer: %v", err)
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", media)
 	w.WriteHeader(status)
 	if _, err := w.Write(append(data, '\n')); err != nil {
 		return errGone{err}

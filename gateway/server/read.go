@@ -146,8 +146,10 @@ func (s *Server) checkpoint(w http.ResponseWriter, r *http.Request, _ principal)
 	return nil
 }
 
-// listEvents lists events in journal order, from after=SEQ on. As NDJSON it
-// follows the journal when follow=true, until the client goes.
+// listEvents lists events in journal order, from after=SEQ on: as a page of
+// JSON, as a batch of CloudEvents, or as lines of JSON, which follow the
+// journal when follow=true, until the client goes. Lines are CloudEvents, too,
+// when the client accepts those beside lines.
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, _ principal) error {
 	limit, err := limitOf(r, 100, 1000)
 	if err != nil {
@@ -160,23 +162,43 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, _ principal)
 			return &gateway.Error{Kind: gateway.Invalid, Field: "after", Detail: "after is a sequence number"}
 		}
 	}
-	if !accepts(r, "application/x-ndjson") {
-		events, err := s.journal.Events(r.Context(), journal.EventFilter{After: after}, limit)
-		if err != nil {
-			return err
-		}
-		out := map[string]any{"items": events}
-		if len(events) == limit {
-			out["next_page_token"] = strconv.FormatInt(events[len(events)-1].Seq, 10)
-		}
-		return writeJSON(w, http.StatusOK, out)
+	if accepts(r, "application/x-ndjson") {
+		return s.streamEvents(w, r, after, limit, query.Get("follow") == "true")
 	}
-	return s.streamEvents(w, r, after, limit, query.Get("follow") == "true")
+	events, err := s.journal.Events(r.Context(), journal.EventFilter{After: after}, limit)
+	if err != nil {
+		return err
+	}
+	if accepts(r, gateway.CloudEventBatchMediaType) {
+		batch := make([]gateway.CloudEvent, 0, len(events))
+		for _, e := range events {
+			batch = append(batch, asCloudEvent(e))
+		}
+		return writeAs(w, http.StatusOK, gateway.CloudEventBatchMediaType, batch)
+	}
+	out := eventList{Items: events}
+	if len(events) == limit {
+		out.NextPageToken = strconv.FormatInt(events[len(events)-1].Seq, 10)
+	}
+	return writeJSON(w, http.StatusOK, out)
+}
+
+// An eventList is a page of events in the order of the journal.
+type eventList struct {
+	Items []journal.LoggedEvent `json:"items"`
+	// NextPageToken is the seq that the next page comes after.
+	NextPageToken string `json:"next_page_token,omitempty"`
+}
+
+func asCloudEvent(e journal.LoggedEvent) gateway.CloudEvent {
+	e.Event.Origin = string(e.Origin)
+	return e.CloudEvent()
 }
 
 func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, after int64, limit int, follow bool) error {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	enc := json.NewEncoder(w)
+	structured := accepts(r, gateway.CloudEventMediaType)
 	flush := http.NewResponseController(w)
 	for {
 		seen := s.journal.Seq()
@@ -185,7 +207,11 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, after int6
 			return err
 		}
 		for _, e := range events {
-			if err := enc.Encode(e); err != nil {
+			var line any = e
+			if structured {
+				line = asCloudEvent(e)
+			}
+			if err := enc.Encode(line); err != nil {
 				return errGone{err}
 			}
 			after = e.Seq

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -138,6 +139,9 @@ func (s *Server) router() http.Handler {
 	return m
 }
 
+// requestID is what a request may be called by who asks.
+var requestID = regexp.MustCompile(`^[!-~]{1,128}$`)
+
 // serve wraps a row's handler with what every request gets: a deadline, a
 // body limit, a principal, the policy for reads, and an answer to its error.
 func (s *Server) serve(row route) http.Handler {
@@ -147,6 +151,9 @@ func (s *Server) serve(row route) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.now()
+		if id := r.Header.Get("X-Request-ID"); requestID.MatchString(id) {
+			w.Header().Set("X-Request-ID", id) // AuthZEN: who asks finds the answer by it
+		}
 		// The deadline holds for the bytes on the wire as well: who sends or
 		// reads slowly keeps nothing open for longer. Not every connection
 		// has deadlines; one that lacks them has at least the context's.
@@ -236,11 +243,11 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // health answers as release 0.4 did.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request, _ principal) error {
-	return writeJSON(w, http.StatusOK, map[string]string{"status": "healthy", "service": "control-plane", "version": gateway.Version})
+	return writeJSON(w, http.StatusOK, gateway.Health{Status: "healthy", Service: "control-plane", Version: gateway.Version})
 }
 
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request, _ principal) error {
-	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	return writeJSON(w, http.StatusOK, gateway.Health{Status: "ok"})
 }
 
 // ready says in one word whether questions can be answered. What keeps it
@@ -248,15 +255,15 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request, _ principal) er
 func (s *Server) ready(w http.ResponseWriter, r *http.Request, _ principal) error {
 	if _, err := s.journal.Stats(r.Context()); err != nil {
 		s.log.Warn("not ready", "error", err)
-		return writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "journal"})
+		return writeJSON(w, http.StatusServiceUnavailable, gateway.Health{Status: "journal"})
 	}
 	if s.writer != nil && s.writer.Held() != nil {
-		return writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "lease"})
+		return writeJSON(w, http.StatusServiceUnavailable, gateway.Health{Status: "lease"})
 	}
 	if s.clockBehind() > clockTolerance {
-		return writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "clock"})
+		return writeJSON(w, http.StatusServiceUnavailable, gateway.Health{Status: "clock"})
 	}
-	return writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	return writeJSON(w, http.StatusOK, gateway.Health{Status: "ready"})
 }
 
 func (s *Server) jwks(w http.ResponseWriter, _ *http.Request, _ principal) error {

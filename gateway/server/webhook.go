@@ -46,7 +46,7 @@ func (s *Server) githubWebhook(w http.ResponseWriter, r *http.Request, _ princip
 	if refused != nil {
 		return refused
 	}
-	return writeJSON(w, http.StatusAccepted, map[string]any{"status": "accepted", "observed": due})
+	return writeJSON(w, http.StatusAccepted, gateway.WebhookResult{Status: "accepted", Observed: due})
 }
 
 // targetsOf are the targets whose repository on GitHub has the name.

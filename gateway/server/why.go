@@ -20,11 +20,15 @@ func (s *Server) whyDecision(w http.ResponseWriter, r *http.Request, _ principal
 	if r.URL.Query().Get("all") != "true" {
 		explanation = explanation.Brief()
 	}
-	return writeJSON(w, http.StatusOK, struct {
-		ID gateway.DecisionID `json:"id"`
-		engine.Explanation
-		Text string `json:"text"`
-	}{id, explanation, explanation.Text(0)})
+	return writeJSON(w, http.StatusOK, decisionWhy{id, explanation, explanation.Text(0)})
+}
+
+// A decisionWhy is a decision with every step of it; Text says the same for a
+// terminal.
+type decisionWhy struct {
+	ID gateway.DecisionID `json:"id"`
+	engine.Explanation
+	Text string `json:"text"`
 }
 
 // policyOf finds a policy by its digest: the one that governs, the one before,
