@@ -65,13 +65,15 @@ func (o operator) eventsVerify() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n := 0
 			var first, last release04.Entry
-			err := readOld(args[0], func(e release04.Entry) error {
+			shown := o.bar(cmd.ErrOrStderr(), "verifying")
+			err := readOld(args[0], shown, func(e release04.Entry) error {
 				if n++; n == 1 {
 					first = e
 				}
 				last = e
 				return nil
 			})
+			shown.end()
 			if err != nil || n == 0 {
 				return brokenOld(cmd, args[0], n, err)
 			}
@@ -85,14 +87,14 @@ func (o operator) eventsVerify() *cobra.Command {
 	}
 }
 
-// readOld reads a journal of release 0.4.
-func readOld(name string, each func(release04.Entry) error) (err error) {
+// readOld reads a journal of release 0.4, and moves the bar by how far it is.
+func readOld(name string, shown *bar, each func(release04.Entry) error) (err error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	for entry, err := range release04.Read(f) {
+	for entry, err := range release04.Read(shown.reading(f)) {
 		if err != nil {
 			return err
 		}
@@ -133,18 +135,23 @@ func (o operator) eventsImport() *cobra.Command {
 	cmd.Flags().StringVar(&target, "target", "", "the `TARGET` of events that name none")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		total := 0
-		if err := readOld(args[0], func(release04.Entry) error { total++; return nil }); err != nil || total == 0 {
+		verifying := o.bar(cmd.ErrOrStderr(), "verifying")
+		err := readOld(args[0], verifying, func(release04.Entry) error { total++; return nil })
+		verifying.end()
+		if err != nil || total == 0 {
 			return brokenOld(cmd, args[0], total, err)
 		}
 		s, err := conn.open(cmd)
 		if err != nil {
 			return err
 		}
-		in := &importer{cmd: cmd, s: s, target: gateway.TargetID(target), file: args[0], total: total}
-		if err := readOld(args[0], in.take); err != nil {
-			return in.explain(err)
+		in := &importer{cmd: cmd, s: s, target: gateway.TargetID(target), file: args[0], total: total, bar: o.bar(cmd.ErrOrStderr(), "importing")}
+		err = readOld(args[0], &bar{}, in.take)
+		if err == nil {
+			err = in.send()
 		}
-		if err := in.send(); err != nil {
+		in.bar.end()
+		if err != nil {
 			return in.explain(err)
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "imported %d events of %s; %d were there already\n", in.ingested, args[0], in.duplicates)
@@ -160,6 +167,7 @@ type importer struct {
 	target gateway.TargetID
 	file   string
 	total  int
+	bar    *bar
 
 	bundle                     []gateway.Event
 	sent, ingested, duplicates int
@@ -184,10 +192,8 @@ func (in *importer) send() error {
 	}
 	in.sent += len(in.bundle)
 	in.ingested, in.duplicates, in.bundle = in.ingested+result.Ingested, in.duplicates+result.Duplicates, in.bundle[:0]
-	if in.sent < in.total {
-		_, err = fmt.Fprintf(in.cmd.ErrOrStderr(), "%d of %d events\n", in.sent, in.total)
-	}
-	return err
+	in.bar.at(int64(in.sent), int64(in.total))
+	return nil
 }
 
 // explain says how far the import came.

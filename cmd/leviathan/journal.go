@@ -143,7 +143,10 @@ func verifyJournal(cmd *cobra.Command, state, file, kept, key string) (verified,
 			return found, fmt.Errorf("reading the checkpoints beside the journal: %w", err)
 		}
 	}
-	result, err := verifyFile(cmd.Context(), found.File, options)
+	shown := operatorHere().bar(cmd.ErrOrStderr(), "verifying")
+	options.Progress = shown.at
+	result, err := verifyFile(cmd.Context(), found.File, options, shown)
+	shown.end()
 	if cmd.Context().Err() != nil {
 		return found, &exitError{code: exitInterrupted}
 	}
@@ -162,7 +165,7 @@ func verifyJournal(cmd *cobra.Command, state, file, kept, key string) (verified,
 }
 
 // verifyFile verifies a database or an export, whichever the file is.
-func verifyFile(ctx context.Context, name string, options journal.VerifyOptions) (_ journal.Report, err error) {
+func verifyFile(ctx context.Context, name string, options journal.VerifyOptions, shown *bar) (_ journal.Report, err error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return journal.Report{}, fmt.Errorf("reading the journal: %w", err)
@@ -176,7 +179,7 @@ func verifyFile(ctx context.Context, name string, options journal.VerifyOptions)
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return journal.Report{}, fmt.Errorf("reading the journal: %w", err)
 	}
-	return journal.VerifyExport(ctx, f, options)
+	return journal.VerifyExport(ctx, shown.reading(f), options)
 }
 
 // readKey reads the public key of checkpoints.

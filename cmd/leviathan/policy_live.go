@@ -144,7 +144,9 @@ func (o operator) policyReplay() *cobra.Command {
 		}
 		flips := 0
 		err = answered(cmd, conn, out, "replaying the journal", func(ctx context.Context, s *session) (gateway.ReplayReport, error) {
+			done := o.bar(cmd.ErrOrStderr(), "replaying").pulse()
 			report, err := s.ReplayPolicy(ctx, bundle, from, gateway.TargetID(target))
+			done()
 			flips = report.Compared - report.Unchanged
 			return report, err
 		}, writeReplay)

@@ -243,12 +243,18 @@ type painter struct{ on bool }
 
 // paint decides for a writer: a terminal that is not dumb, and no NO_COLOR.
 func (o operator) paint(w io.Writer) painter {
+	return painter{on: o.getenv("NO_COLOR") == "" && o.terminal(w)}
+}
+
+// terminal reports whether a person watches a writer, on a terminal that can
+// go back in a line.
+func (o operator) terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok || o.getenv("NO_COLOR") != "" || o.getenv("TERM") == "dumb" {
-		return painter{}
+	if !ok || o.getenv("TERM") == "dumb" {
+		return false
 	}
 	info, err := f.Stat()
-	return painter{on: err == nil && info.Mode()&os.ModeCharDevice != 0}
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func (p painter) as(code, s string) string {

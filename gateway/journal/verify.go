@@ -19,6 +19,9 @@ type VerifyOptions struct {
 	// Checkpoints is the content of a CheckpointsFile, or of a copy that was
 	// kept elsewhere; every entry is compared.
 	Checkpoints []byte
+	// Progress, if set, is told now and then how many of the log's records have
+	// been checked, from one goroutine. It must not block for long.
+	Progress func(done, total int64)
 }
 
 // A Report is what a verification found. It is good when Problem is nil.
@@ -97,7 +100,7 @@ func (v *verifier) run(ctx context.Context, opts VerifyOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := v.records(ctx, end); err != nil {
+	if err := v.records(ctx, end, opts.Progress); err != nil {
 		return err
 	}
 	if err := v.chain.end(); err != nil {

@@ -13,7 +13,7 @@ const verifyRange = 2048
 // records checks the records up to end: ranges of them in parallel, each on a
 // connection of its own, and their chain in order. A record up to end never
 // changes, so that the workers need no common snapshot.
-func (v *verifier) records(ctx context.Context, end int64) error {
+func (v *verifier) records(ctx context.Context, end int64, progress func(done, total int64)) error {
 	workers := make([]*rangeReader, 0, runtime.GOMAXPROCS(0))
 	defer func() {
 		for _, w := range workers {
@@ -35,7 +35,13 @@ func (v *verifier) records(ctx context.Context, end int64) error {
 			}
 		}
 	}
-	return inOrder(ctx, workers, jobs, v.chain.add)
+	return inOrder(ctx, workers, jobs, func(s segment) error {
+		err := v.chain.add(s)
+		if progress != nil && err == nil {
+			progress(v.chain.tree.size, end)
+		}
+		return err
+	})
 }
 
 // inOrder runs jobs on the workers, each of which does one at a time, and
