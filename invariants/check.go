@@ -188,7 +188,7 @@ func present(all []engine.Check, parts engine.Input) (on []engine.Check, off []s
 }
 
 func (s Settings) options(binary facts.Binary) facts.Options {
-	return facts.Options{Exclude: s.Exclude, Code: s.Code, Topology: s.Topology, Binary: binary}
+	return facts.Options{Exclude: s.Exclude, Include: s.Include, Code: s.Code, Topology: s.Topology, Binary: binary}
 }
 
 // questionParts are the parts of every category's question: the facts, and

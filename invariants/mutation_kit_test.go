@@ -60,7 +60,12 @@ func settingsOf(t *testing.T, dir, file string) invariants.Settings {
 
 // ask is what categories find in a tree; an answer that is none is an error.
 func (g *gate) ask(ctx context.Context, dir string, categories ...string) (out []gateway.Violation, err error) {
-	f, err := facts.Read(ctx, dir, facts.Options{Exclude: g.settings.Exclude, Code: g.settings.Code, Topology: g.settings.Topology, Binary: g.binary})
+	// A copy may lack a file that is included, and must not be told so.
+	include := slices.DeleteFunc(slices.Clone(g.settings.Include), func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err != nil
+	})
+	f, err := facts.Read(ctx, dir, facts.Options{Exclude: g.settings.Exclude, Include: include, Code: g.settings.Code, Topology: g.settings.Topology, Binary: g.binary})
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,9 @@ type Settings struct {
 	Rules string
 	// Exclude are folders that are left out, as facts.Options.Exclude has them.
 	Exclude []string
+	// Include are files that are read although their folder is left out, such as
+	// a manifest in testdata, as facts.Options.Include has them.
+	Include []string
 	// Code are folders whose Go files rules see whole, as facts.Options.Code has
 	// them; empty means that rules see imports alone.
 	Code []string
@@ -83,7 +86,7 @@ func LoadSettings(root *os.Root, file string) (Settings, error) {
 }
 
 // settingsKeys are the keys of the file.
-var settingsKeys = []string{"version", "categories", "rules", "exclude", "code", "topology", "parameters", "waivers"}
+var settingsKeys = []string{"version", "categories", "rules", "exclude", "include", "code", "topology", "parameters", "waivers"}
 
 // ParseSettings reads a settings file strictly: unknown keys and wrong types
 // are errors. The Settings are of use only when no diagnostic is an error.
@@ -115,7 +118,7 @@ func ParseSettings(name string, data []byte) (Settings, []gateway.Diagnostic) {
 		}
 		return out
 	}
-	s.Categories, s.Exclude, s.Code = list("categories"), list("exclude"), list("code")
+	s.Categories, s.Exclude, s.Include, s.Code = list("categories"), list("exclude"), list("include"), list("code")
 	s.Rules, s.Topology = text("rules"), text("topology")
 	if s.Rules != "" && !fs.ValidPath(s.Rules) {
 		r.Errorf(o.Get("rules"), "rules: %s is not a folder of this repository, such as .leviathan/rules", strictyaml.Show(s.Rules))

@@ -2,11 +2,14 @@ package facts_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"leviathan/invariants/facts"
 )
@@ -78,6 +81,22 @@ func TestATreeWithTooManyFilesIsNamed(t *testing.T) {
 }
 
 // What a shell script hides is seen, and what it does not hide is not.
+// A file of a folder that is left out is read when the settings name it, alone
+// and once; one that is not there is named.
+func TestWhatIsIncludedIsReadAlthoughItsFolderIsLeftOut(t *testing.T) {
+	files := map[string]string{"a.yaml": "kind: A\n", "x/testdata/b.yaml": "kind: B\n", "x/testdata/c.yaml": "kind: C\n"}
+	f, got := problems(t, files, facts.Options{Include: []string{"a.yaml", "./x/testdata/b.yaml", "x/testdata/none.yaml", "x/testdata", "../b.yaml"}})
+	if diff := cmp.Diff([]string{"unreadable ../b.yaml:1", "unreadable x/testdata:1", "unreadable x/testdata/none.yaml:1"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"a.yaml#0", "x/testdata/b.yaml#0"}, slices.Sorted(maps.Keys(f.Documents))); diff != "" {
+		t.Error(diff)
+	}
+	if f.Repository.Files != 2 || f.Files["x/testdata/b.yaml"].Size == 0 {
+		t.Errorf("%d files were listed: %v", f.Repository.Files, f.Files)
+	}
+}
+
 func TestWhatAScriptSwallows(t *testing.T) {
 	for script, want := range map[string]string{
 		"make test":                                  "",

@@ -34,6 +34,7 @@ func Read(ctx context.Context, dir string, opts Options) (_ *Facts, err error) {
 	if err := t.walk(ctx, ".", []os.FileInfo{info}); err != nil {
 		return nil, fmt.Errorf("read the repository: %w", err)
 	}
+	t.include()
 	if t.facts.Repository.Files == 0 {
 		return nil, fmt.Errorf("read the repository: %s has no files: there are no facts", dir)
 	}

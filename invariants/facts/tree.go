@@ -24,6 +24,8 @@ type Options struct {
 	// Exclude lists folders that are left out besides the default ones: a name
 	// without a slash at any depth, anything else from the root.
 	Exclude []string
+	// Include lists files that are read although their folder is left out.
+	Include []string
 	// Code lists folders whose Go files are read whole.
 	Code []string
 	// Topology is the topology file; empty means deploy/topology.yaml.
@@ -113,12 +115,7 @@ func (t *tree) entry(ctx context.Context, name string, entry fs.DirEntry, chain 
 		t.facts.Files[name] = File{}
 		t.problem(name, "unreadable", "neither a regular file nor a folder")
 	default:
-		file := File{Size: int(info.Size()), Exec: info.Mode()&0o100 != 0}
-		t.facts.Files[name] = file
-		t.facts.Repository.Files++
-		if k := t.kindOf(name, file); k != kindOther {
-			t.tasks = append(t.tasks, task{name, k})
-		}
+		t.add(name, File{Size: int(info.Size()), Exec: info.Mode()&0o100 != 0})
 	}
 	return nil
 }
@@ -158,6 +155,34 @@ func (t *tree) excluded(name string) bool {
 		}
 	}
 	return false
+}
+
+// include adds the files that are read although their folder is left out.
+func (t *tree) include() {
+	for _, name := range t.opts.Include {
+		name = path.Clean(name)
+		if known, ok := t.facts.Files[name]; ok && !known.Folder {
+			continue
+		}
+		info, err := t.root.Lstat(name)
+		switch {
+		case err != nil:
+			t.problem(name, "unreadable", "the settings include it, and it cannot be looked at: "+reason(err))
+		case !info.Mode().IsRegular():
+			t.problem(name, "unreadable", "the settings include it, and it is no regular file")
+		default:
+			t.add(name, File{Size: int(info.Size()), Exec: info.Mode()&0o100 != 0})
+		}
+	}
+}
+
+// add lists a file, and notes it as one to parse if it has a kind.
+func (t *tree) add(name string, file File) {
+	t.facts.Files[name] = file
+	t.facts.Repository.Files++
+	if k := t.kindOf(name, file); k != kindOther {
+		t.tasks = append(t.tasks, task{name, k})
+	}
 }
 
 func (t *tree) problem(file, code, message string) {

@@ -29,7 +29,7 @@ _document(value, i) := {
 }
 
 # places has each node of a value at the line of its depth.
-places(value) := {concat("", [sprintf("/%v", [part]) | some part in path]): [count(path) + 1, 1] | walk(value, [path, _])}
+places(value) := {concat("", [sprintf("/%s", [replace(sprintf("%v", [part]), "/", "~1")]) | some part in path]): [count(path) + 1, 1] | walk(value, [path, _])}
 
 _rendered(values) := [object.union(object.remove(d, ["at", "file", "id", "within"]), {"document": d.id}) | some d in _documents(values)]
 

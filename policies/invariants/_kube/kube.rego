@@ -50,7 +50,8 @@ resources(scope, kind, name) := [r |
 
 # missing are places, one for each scope that lacks a resource; names are those
 # that say that a scope is about it at all. A scope that has a resource with the
-# app's label under another name is reported there.
+# app's label under another name, or one of the kind beside what has the names, is
+# reported there.
 missing(kind, name, app, names) := {place |
 	some scope in scopes(names)
 	count(resources(scope, kind, name)) == 0
@@ -61,14 +62,22 @@ missing(kind, name, app, names) := {place |
 
 missing(_, _, _, names) := {lib.file_place(".")} if count(scopes(names)) == 0
 
-_instead(scope, kind, app, _) := found[0] if {
-	found := _labelled(scope, kind, app)
+_instead(scope, kind, app, names) := found[0] if {
+	found := array.concat(_labelled(scope, kind, app), _neighbours(scope, kind, names))
 	count(found) > 0
-} else := lib.file_place(input.rendered[scope].file)
+} else := found[0] if {
+	found := [place(r, ["metadata", "name"]) | some r in everything(scope); r.kind == kind; not r.name in names]
+	count(found) == 1
+} else := lib.file_place(min({r.file | some r in everything(scope); r.name in names}))
 
-_instead("source", kind, app, names) := lib.file_place(min({r.file | some r in everything("source"); r.name in names})) if {
-	count(_labelled("source", kind, app)) == 0
-}
+# _neighbours are those of a kind in the files that have resources of the names.
+_neighbours(scope, kind, names) := [place(r, ["metadata", "name"]) |
+	files := {input.documents[r.document].file | some r in everything(scope); r.name in names}
+	some r in everything(scope)
+	r.kind == kind
+	not r.name in names
+	input.documents[r.document].file in files
+]
 
 _labelled(scope, kind, app) := [place(r, ["metadata", "name"]) |
 	some r in everything(scope)

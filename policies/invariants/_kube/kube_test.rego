@@ -6,6 +6,13 @@ import data.leviathan.invariants._kube as kube
 
 _config(name, value) := {"kind": "ConfigMap", "metadata": {"name": name, "labels": {"app": "a"}}, "data": value}
 
+test_what_is_alone_of_its_kind_is_reported_instead if {
+	other := {"kind": "Secret", "metadata": {"name": "s"}}
+	apart := json.patch(facts([_config("a", {}), other]), [{"op": "replace", "path": "/documents/m.yaml#1/file", "value": "n.yaml"}])
+	_missing(apart, "Secret", "a", "a") == {["n.yaml", 3]}
+	_missing(facts([_config("a", {}), other]), "Secret", "a", "a") == {["m.yaml", 3]}
+}
+
 test_scopes_are_the_overlays_that_have_a_name_or_else_the_files if {
 	kube.scopes({"a"}) == {"prod"} with input as overlay([_config("a", {})], [_config("a", {})])
 	kube.scopes({"a"}) == {"source"} with input as overlay([_config("a", {})], [])

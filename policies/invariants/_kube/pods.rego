@@ -81,11 +81,17 @@ _capabilities(pod) := {_weakness(pod, array.concat(c.path, path), concat(".", ar
 # unpinned are images that may be another one tomorrow. What is never pulled is
 # what was loaded, if it has a tag of its own; allowed are references that may
 # stay as they are.
-unpinned(pod, allowed) := {_fault(pod, array.concat(c.path, ["image"]), concat(".", [c.name, "image"]), {"image": c.image.reference, "container": c.name}) |
+unpinned(pod, allowed) := {_fault(pod, array.concat(c.path, [_image_field(pod, c)]), concat(".", [c.name, "image"]), {"image": c.image.reference, "container": c.name}) |
 	some c in pod.containers
 	not _pinned(c)
 	not c.image.reference in allowed
 }
+
+# _image_field is what makes an image another one tomorrow: that it is pulled,
+# where an overlay says so, or else its name.
+_image_field(pod, c) := "imagePullPolicy" if not _written(pod, array.concat(c.path, ["imagePullPolicy"]))
+
+_image_field(pod, c) := "image" if _written(pod, array.concat(c.path, ["imagePullPolicy"]))
 
 _pinned(c) if regex.match(`^sha256:[0-9a-f]{64}$`, c.image.digest)
 
@@ -186,17 +192,36 @@ runs(c, command) if {
 	words[1] == command
 }
 
+# program_path is where a pod says what its container of a name runs, or else
+# the name of its first one.
+program_path(pod, name) := array.concat(found[0].path, ["args", 0]) if {
+	found := [c | some c in pod.containers; c.name == name]
+	count(found) > 0
+} else := array.concat(pod.path, ["containers", 0, "name"])
+
 # env_path is where a variable of a container stands, or else its environment.
 env_path(c, name) := array.concat(c.path, ["env", min(found), "name"]) if {
 	found := {i | some i, env in list(c.value, ["env"]); env.name == name}
 	count(found) > 0
 } else := array.concat(c.path, ["env"])
 
+# secret_path is what of a variable does not come from a key of a Secret: the
+# name, the key, or the variable itself.
+secret_path(c, name, secret, key) := array.concat(c.path, ["env", i, "valueFrom", "secretKeyRef", field]) if {
+	found := [[i, field] |
+		some i, env in list(c.value, ["env"])
+		env.name == name
+		some [field, wanted] in [["name", secret], ["key", key]]
+		get(env, ["valueFrom", "secretKeyRef", field], wanted) != wanted
+	]
+	[i, field] := found[0]
+} else := env_path(c, name)
+
 # mounts are those of a container, with their volumes. One that is not whole
 # shows a part of its volume, which Kubernetes never brings up to date.
 mounts(pod, c) := [mount |
 	some i, item in list(c.value, ["volumeMounts"])
-	some volume in list(pod.spec, ["volumes"])
+	some j, volume in list(pod.spec, ["volumes"])
 	volume.name == item.name
 	mount := {
 		"at": array.concat(c.path, ["volumeMounts", i]),
@@ -205,5 +230,6 @@ mounts(pod, c) := [mount |
 		"read_only": get(item, ["readOnly"], false),
 		"whole": {get(item, [field], "") | some field in ["subPath", "subPathExpr"]} == {""},
 		"volume": volume,
+		"source": array.concat(pod.path, ["volumes", j]),
 	}
 ]

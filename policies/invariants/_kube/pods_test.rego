@@ -53,6 +53,27 @@ test_an_image_is_pinned if {
 	_unpinned({"image": "a", "imagePullPolicy": "Never"}, []) == {"a"}
 }
 
+test_an_image_is_unpinned_where_an_overlay_has_it_pulled if {
+	jobs := [_job({"containers": [_container({"image": "a:1", "imagePullPolicy": policy})]}) | some policy in ["Never", "Always"]]
+	document := overlay([jobs[0]], [jobs[1]])
+	pod := kube.pods("prod", "Job", "a")[0] with input as document
+	found := kube.unpinned(pod, []) with input as document
+	{fault.path[count(fault.path) - 1] | some fault in found} == {"imagePullPolicy"}
+}
+
+test_a_secret_is_named_by_what_differs if {
+	c := _of({"env": [secret_variable("A", "s", "k")]}).containers[0]
+	kube.secret_path(c, "A", "t", "k") == array.concat(c.path, ["env", 0, "valueFrom", "secretKeyRef", "name"])
+	kube.secret_path(c, "A", "s", "l") == array.concat(c.path, ["env", 0, "valueFrom", "secretKeyRef", "key"])
+	kube.secret_path(c, "A", "s", "k") == array.concat(c.path, ["env", 0, "name"])
+}
+
+test_a_program_is_the_first_argument_or_the_first_name if {
+	pod := _of({})
+	kube.program_path(pod, "c") == array.concat(pod.path, ["containers", 0, "args", 0])
+	kube.program_path(pod, "d") == array.concat(pod.path, ["containers", 0, "name"])
+}
+
 _plain(container) := {fault.values.name | some fault in kube.plain(_of(container))}
 
 test_a_secret_is_not_written_down if {

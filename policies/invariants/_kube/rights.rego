@@ -2,11 +2,13 @@ package leviathan.invariants._kube
 
 import rego.v1
 
+import data.leviathan.invariants._lib as lib
+
 # rights are what a pod's service account may do at the Kubernetes API, one
 # line each, such as "create secrets" and "get batch/jobs/NAME", with the place
 # that gives it. What holds in the whole cluster begins with "cluster: ", and
 # what holds in another namespace with that one's name.
-rights(pod) := {{"right": right, "place": grant.place} |
+rights(pod) := {{"right": right, "place": grant.place, "bound": _bound(grant, subject), "binding": get(input, ["documents", get(grant, ["binding"], ""), "name"], "")} |
 	some subject in [
 		sprintf("ServiceAccount/%s/%s", [pod.namespace, pod.service_account]),
 		"Group/system:serviceaccounts", concat(":", ["Group/system:serviceaccounts", pod.namespace]), "Group/system:authenticated",
@@ -14,6 +16,15 @@ rights(pod) := {{"right": right, "place": grant.place} |
 	some grant in input.rbac[pod.scope][subject]
 	some right in _rights(grant, _where(grant, pod))
 }
+
+# _bound is where the binding of a grant names the subject.
+_bound(grant, subject) := lib.at_id(get(grant, ["binding"], ""), found[0], grant.place.file) if {
+	found := [sprintf("/subjects/%d", [i]) |
+		some i, s in list(input, ["documents", get(grant, ["binding"], ""), "value", "subjects"])
+		endswith(subject, concat("", ["/", s.name]))
+	]
+	count(found) > 0
+} else := lib.at_id(get(grant, ["binding"], ""), "/subjects", grant.place.file)
 
 _where(grant, pod) := "" if grant.namespace == pod.namespace
 

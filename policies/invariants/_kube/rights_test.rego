@@ -28,6 +28,12 @@ test_rights_are_lines if {
 	_rights("ServiceAccount/n/s", {"known": false, "verbs": []}) == {"everything of the unknown Role/r"}
 }
 
+test_a_right_knows_its_binding if {
+	binding := {"kind": "RoleBinding", "metadata": {"name": "b"}, "subjects": [{"name": "x"}, {"name": "s"}]}
+	document := object.union(facts([binding, _job({"serviceAccountName": "s"})]), {"rbac": {"source": {"ServiceAccount/n/s": [_grant({"binding": "m.yaml#0"})]}}})
+	{[r.binding, r.bound.file, r.bound.line] | some r in kube.rights(_pod(document))} == {["b", "m.yaml", 3]} with input as document
+}
+
 test_rights_of_groups_are_rights if {
 	every group in ["system:serviceaccounts", "system:serviceaccounts:n", "system:authenticated"] {
 		_rights(concat("/", ["Group", group]), {}) == {"list pods"}

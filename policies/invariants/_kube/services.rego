@@ -21,6 +21,10 @@ ports(service, container) := [port |
 		"path": ["spec", "ports", i],
 		"port": get(declared, ["port"], 0),
 		"target": get(declared, ["targetPort"], get(declared, ["port"], 0)),
+		"reached": [array.concat(container.path, ["ports", j, "containerPort"]) |
+			some j, own in list(container.value, ["ports"])
+			get(declared, ["targetPort"], get(declared, ["port"], 0)) in {own.containerPort, get(own, ["name"], own.containerPort)}
+		],
 		"reaches": container_ports(container, get(declared, ["targetPort"], get(declared, ["port"], 0))),
 	}
 ]

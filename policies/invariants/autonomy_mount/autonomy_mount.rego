@@ -55,7 +55,7 @@ deny contains v if {
 deny contains v if {
 	some d in _deployments
 	count([c | some [of, c] in _readers; of == d]) != 1
-	v := lib.violation(rego.metadata.chain(), kube.place(d, array.concat(d.path, ["containers"])), {"owner": kube.owner(d), "container": _container, "subject": _container})
+	v := lib.violation(rego.metadata.chain(), kube.place(d, kube.program_path(d, _container)), {"owner": kube.owner(d), "container": _container, "subject": _container})
 }
 
 # METADATA
@@ -69,7 +69,7 @@ deny contains v if {
 deny contains v if {
 	some [d, c] in _readers
 	count(_mounts_of(d, c)) != 1
-	v := lib.violation(rego.metadata.chain(), kube.place(d, array.concat(c.path, ["volumeMounts"])), {
+	v := lib.violation(rego.metadata.chain(), kube.place(d, _other_mount(d, c)), {
 		"owner": kube.owner(d), "config": _config_map, "folder": _path, "subject": _config_map,
 	})
 }
@@ -133,7 +133,7 @@ deny contains v if {
 	some mount in _mounts_of(d, c)
 	some [path, field] in array.concat(
 		[[array.concat(mount.at, [field]), field] | some field in ["subPath", "subPathExpr"]; kube.get(d.value, array.concat(mount.at, [field]), "") != ""],
-		[[_volume_path(d, mount), field] | some field in ["items", "optional"]; not kube.get(mount.volume, ["configMap", field], false) in {false, null}],
+		[[mount.source, field] | some field in ["items", "optional"]; not kube.get(mount.volume, ["configMap", field], false) in {false, null}],
 	)
 	v := lib.violation(rego.metadata.chain(), kube.place(d, path), {"field": field, "subject": field})
 }
@@ -148,6 +148,7 @@ deny contains v if {
 #   remedy: "Mount {volume} elsewhere."
 deny contains v if {
 	some [d, c] in _readers
+	count(_mounts_of(d, c)) > 0
 	some mount in kube.mounts(d, c)
 	kube.get(mount.volume, ["configMap", "name"], "") != _config_map
 	startswith(concat("", [mount.path, "/"]), concat("", [_path, "/"]))
@@ -251,10 +252,12 @@ _mounts_of(pod, c) := [mount |
 	kube.get(mount.volume, ["configMap", "name"], "") == _config_map
 ]
 
-_volume_path(pod, mount) := array.concat(pod.path, ["volumes", i]) if {
-	some i, volume in kube.list(pod.spec, ["volumes"])
-	volume == mount.volume
-}
+# _other_mount is the volume that is mounted in the config's place, or else all
+# mounts.
+_other_mount(d, c) := array.concat(found[0], ["configMap", "name"]) if {
+	found := [mount.source | some mount in kube.mounts(d, c); mount.path == _path; count(_mounts_of(d, c)) == 0]
+	count(found) > 0
+} else := array.concat(c.path, ["volumeMounts"])
 
 # _places are what the flag may name in a scope: the folder, or a key in it.
 _places(scope) := {_path} | {concat("/", [_path, key]) |

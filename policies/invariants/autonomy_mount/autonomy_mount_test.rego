@@ -36,20 +36,24 @@ _is(patches, code, line, subject) if _found(patches) == {[concat("", ["autonomy_
 test_a_good_mount_holds if _found([]) == set()
 
 test_both_are_there if {
-	_is([_set("/0/metadata/name", "a"), _replace(_c("/args/2"), "--x")], "missing", 1, "ConfigMap/leviathan-autonomy-config")
-	_is([_set("/1/metadata/name", "a")], "missing", 1, "Deployment/leviathan-control-plane")
+	_is([_set("/0/metadata/name", "a"), _replace(_c("/args/2"), "--x")], "missing", 3, "ConfigMap/leviathan-autonomy-config")
+	_is([_set("/1/metadata/name", "a")], "missing", 3, "Deployment/leviathan-control-plane")
 	count(autonomy_mount.deny) == 2 with input as {}
 }
 
 test_the_flag_is_there_once if {
 	_is([_without(_c("/args/1"))], "flag", 7, "--config")
 	_is([_set(_c("/args/-"), "--config=/etc/leviathan/autonomy")], "flag", 8, "--config")
-	_is([_set(_c("/name"), "a")], "no_container", 5, "control-plane")
+	_is([_set(_c("/name"), "a")], "no_container", 7, "control-plane")
 }
 
 test_the_config_is_mounted_once if {
 	_is([_replace("/1/spec/template/spec/volumes/0", {"name": "autonomy", "configMap": {"name": "a"}}), _replace(_c("/volumeMounts/0/mountPath"), "/a")], "not_mounted", 7, "leviathan-autonomy-config")
 	_is([_set(_c("/volumeMounts/-"), {"name": "autonomy", "mountPath": "/etc/leviathan/autonomy", "readOnly": true})], "not_mounted", 7, "leviathan-autonomy-config")
+}
+
+test_another_volume_in_its_place_is_reported if {
+	_is([_replace("/1/spec/template/spec/volumes/0/configMap/name", "a")], "not_mounted", 8, "leviathan-autonomy-config")
 }
 
 test_flag_and_mount_are_one_folder if {

@@ -59,7 +59,7 @@ test_an_overlay_is_looked_at_instead_of_its_files if {
 
 test_manifests_are_there if {
 	_found([_set("/0/metadata/name", "a")]) == {["control_plane.missing", 3, "Service/leviathan-control-plane"]}
-	_found([_set("/1/metadata/name", "a")]) == {["control_plane.missing", 1, "PersistentVolumeClaim/leviathan-state"]}
+	_found([_set("/1/metadata/name", "a")]) == {["control_plane.missing", 3, "PersistentVolumeClaim/leviathan-state"]}
 	count(_found_with([], {"deployment": "a", "claim": "b"})) == 3
 	every v in control_plane.deny { v.code == "control_plane.missing" } with input as {}
 	count(control_plane.deny) == 3 with input as {}
@@ -81,6 +81,7 @@ test_selectors_find_their_pods if {
 test_ports_are_one if {
 	_is([_set("/0/spec/ports/0/port", 80)], "port", 4, "80")
 	_is([_set("/0/spec/ports/0/targetPort", "web")], "port", 4, "8000")
+	_is([_set(_c("/ports/0/containerPort"), 80)], "port", 9, "8000")
 	_is([_set("/0/spec/ports", [])], "port", 3, "none")
 	_is([_set(_c("/args/2"), "--listen=0.0.0.0:80"), _without(_c("/args/3"))], "listen", 8, "control-plane")
 	_is([_without(_c("/args/2"))], "listen", 7, "control-plane")
@@ -99,8 +100,8 @@ test_it_runs_once if {
 }
 
 test_its_container_runs_the_gateway if {
-	_is([_set(_c("/args/0"), "spider")], "container", 5, "control-plane")
-	_is([_set(_c("/name"), "main")], "container", 5, "control-plane")
+	_is([_set(_c("/args/0"), "spider")], "container", 8, "control-plane")
+	_is([_set(_c("/name"), "main")], "container", 7, "control-plane")
 }
 
 test_its_pod_is_confined if {
@@ -113,7 +114,7 @@ test_its_pod_is_confined if {
 
 test_its_tokens_come_from_the_secret if {
 	_is([_without(_c("/env/1"))], "credential", 7, "LEVIATHAN_CONTROL_PLANE_TOKEN")
-	_is([_set(_c("/env/0/valueFrom/secretKeyRef/key"), "other")], "credential", 9, "GITHUB_TOKEN")
+	_is([_set(_c("/env/0/valueFrom/secretKeyRef/key"), "other")], "credential", 11, "GITHUB_TOKEN")
 	_is([_set(_c("/env/0/valueFrom"), {"configMapKeyRef": {"name": "a", "key": "b"}})], "credential", 9, "GITHUB_TOKEN")
 	_found_with([_without(_c("/env/1"))], {"environment": {"GITHUB_TOKEN": "leviathan-secrets/GITHUB_TOKEN"}}) == set()
 }
@@ -130,6 +131,7 @@ test_its_state_is_kept if {
 	_is([_set(concat("", [mount, "/readOnly"]), true)], "state", 8, "leviathan-state")
 	_is([{"op": "replace", "path": "/2/spec/template/spec/volumes/0", "value": {"name": "state", "emptyDir": {}}}], "state", 8, "leviathan-state")
 	_is([_set("/2/spec/template/spec/volumes/0/persistentVolumeClaim/readOnly", true)], "state", 8, "leviathan-state")
+	_is([_set("/2/spec/template/spec/volumes/0/persistentVolumeClaim/claimName", "a")], "state", 8, "leviathan-state")
 	_is([_without(_c("/args/1"))], "state", 7, "leviathan-state")
 	_is([_set("/1/spec/resources/requests/storage", "0")], "claim", 5, "spec.resources.requests.storage")
 	_is([_without("/1/spec/accessModes")], "claim", 2, "spec.accessModes")

@@ -82,7 +82,8 @@ deny contains v if {
 		from := kube.get(env, ["valueFrom", "secretKeyRef"], {"name": "", "key": ""})
 	]
 	sources != [secret]
-	v := lib.violation(rego.metadata.chain(), kube.place(d, kube.env_path(c, name)), {"name": name, "container": _container, "secret": secret, "subject": name})
+	[of, key] := split(secret, "/")
+	v := lib.violation(rego.metadata.chain(), kube.place(d, kube.secret_path(c, name, of, key)), {"name": name, "container": _container, "secret": secret, "subject": name})
 }
 
 # METADATA
@@ -114,7 +115,7 @@ deny contains v if {
 	flag := _parameter("state_flag", "--state")
 	state := kube.told(c, flag)
 	not _kept(d, c, state)
-	v := lib.violation(rego.metadata.chain(), kube.place(d, kube.flag_path(c, flag)), {
+	v := lib.violation(rego.metadata.chain(), kube.place(d, _state_path(d, c, flag, state)), {
 		"flag": flag, "owner": kube.owner(d), "state": concat(" and ", _or_nothing(state)), "claim": _claim, "subject": _claim,
 	})
 }
@@ -148,6 +149,17 @@ deny contains v if {
 	some fault in kube.unmounted(d)
 	v := lib.violation(rego.metadata.chain(), kube.place(d, fault.path), fault.values)
 }
+
+# _state_path is the claim's name, where another one is mounted there, or else the
+# flag.
+_state_path(d, c, flag, state) := array.concat(found[0], ["persistentVolumeClaim", "claimName"]) if {
+	found := [mount.source |
+		some mount in kube.mounts(d, c)
+		state == [mount.path]
+		kube.get(mount.volume, ["persistentVolumeClaim", "claimName"], _claim) != _claim
+	]
+	count(found) > 0
+} else := kube.flag_path(c, flag)
 
 _kept(d, c, state) if {
 	count(state) == 1

@@ -16,7 +16,7 @@ import data.leviathan.invariants._lib as lib
 deny contains v if {
 	some j in _jobs
 	count([c | some c in _ours(j); kube.runs(c, _command)]) != 1
-	v := lib.violation(rego.metadata.chain(), kube.place(j, array.concat(j.path, ["containers"])), {
+	v := lib.violation(rego.metadata.chain(), kube.place(j, kube.program_path(j, _container)), {
 		"owner": kube.owner(j), "container": _container, "command": _command, "subject": _container,
 	})
 }

@@ -44,7 +44,7 @@ deny contains v if {
 deny contains v if {
 	some j in _jobs
 	some found in kube.excess(j, _rights)
-	v := lib.violation(rego.metadata.chain(), found.place, {"owner": kube.owner(j), "right": found.right, "subject": found.right})
+	v := lib.violation(rego.metadata.chain(), _given(found), {"owner": kube.owner(j), "right": found.right, "subject": found.right})
 }
 
 # METADATA
@@ -92,6 +92,11 @@ deny contains v if {
 }
 
 _rights := _parameter("rights", ["create batch/jobs", "get batch/jobs", "list batch/jobs", "delete batch/jobs", "create secrets", "list pods"])
+
+# _given is the rule of the account's own role, or the binding of another one.
+_given(found) := found.place if found.binding in {_account, ""}
+
+_given(found) := found.bound if not found.binding in {_account, ""}
 
 # _role_place is where a right would be given: at a rule about the same
 # resource, at the account's last rule, at its binding, or at the pod.

@@ -70,7 +70,7 @@ _without(path) := {"op": "remove", "path": path}
 test_a_good_scheduler_holds if _found([]) == set()
 
 test_manifests_are_there if {
-	_is([_set("/0/metadata/name", "a")], "missing", 1, "ServiceAccount/leviathan-scheduler")
+	_is([_set("/0/metadata/name", "a")], "missing", 3, "ServiceAccount/leviathan-scheduler")
 	_is([_set("/2/metadata/name", "a")], "missing", 3, "CronJob/leviathan-dev-scheduler")
 	count(scheduler_manifest.deny) == 2 with input as {}
 }
@@ -128,7 +128,7 @@ test_history_is_kept if {
 }
 
 test_its_container_runs_one_cycle if {
-	_is([_set(_c("/name"), "a")], "container", 7, "scheduler")
+	_is([_set(_c("/name"), "a")], "container", 9, "scheduler")
 	_is([_without(_c("/args/1"))], "flag", 9, "--once")
 	_is([_replace(_c("/args/2"), "--launcher=local")], "flag", 10, "--launcher")
 	_is([_replace(_c("/args/4"), "--gateway=http://a")], "flag", 10, "--gateway")
@@ -152,6 +152,9 @@ _found_for(grants) := _found_of(_facts([], grants))
 
 test_its_rights_are_these if {
 	_found_for(array.concat(_grants, [_grant(44, "", "secrets", ["get"])])) == {["scheduler_manifest.right", 44, "get secrets"]}
+	more := array.concat(_grants, [object.union(_grant(44, "", "secrets", ["get"]), {"binding": "m.yaml#1"})])
+	_found_of(_facts([], more)) == {["scheduler_manifest.right", 44, "get secrets"]}
+	_found_of(_facts([_set("/1/metadata/name", "other")], more)) == {["scheduler_manifest.right", 2, "get secrets"]}
 	_found_for([_grants[0], _grants[1], _grant(33, "", "nodes", ["list"])]) == {["scheduler_manifest.right", 33, "list nodes"], ["scheduler_manifest.lacks_right", 33, "list pods"]}
 	_found_for([_grant(11, "batch", "jobs", ["create", "get", "list"]), _grants[1], _grants[2]]) == {["scheduler_manifest.lacks_right", 11, "delete batch/jobs"]}
 	lost := _found_for([])

@@ -44,7 +44,7 @@ deny contains v if {
 deny contains v if {
 	some d in _deployments
 	some found in kube.rights(d)
-	v := lib.violation(rego.metadata.chain(), found.place, {"owner": kube.owner(d), "right": found.right, "subject": found.right})
+	v := lib.violation(rego.metadata.chain(), found.bound, {"owner": kube.owner(d), "right": found.right, "subject": found.right})
 }
 
 # METADATA

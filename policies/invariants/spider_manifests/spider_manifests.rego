@@ -77,7 +77,7 @@ deny contains v if {
 	s.scope == d.scope
 	some port in _or_none(kube.ports(s, c))
 	not _leads(port)
-	v := lib.violation(rego.metadata.chain(), kube.place(s, port.path), {
+	v := lib.violation(rego.metadata.chain(), _port_place(s, d, port), {
 		"port": port.port, "name": _service, "target": port.target, "wanted": _port, "container": _container, "subject": sprintf("%v", [port.port]),
 	})
 }
@@ -142,7 +142,7 @@ deny contains v if {
 deny contains v if {
 	some d in _deployments
 	count([c | some c in _ours(d); kube.runs(c, _command)]) != 1
-	v := lib.violation(rego.metadata.chain(), kube.place(d, array.concat(d.path, ["containers"])), {
+	v := lib.violation(rego.metadata.chain(), kube.place(d, kube.program_path(d, _container)), {
 		"owner": kube.owner(d), "container": _container, "command": _command, "subject": _container,
 	})
 }
@@ -176,10 +176,21 @@ _leads(port) if {
 	port.reaches == {_port}
 }
 
+# _port_place is the Service's port, or the container's that it reaches and that
+# has another number.
+_port_place(_, d, port) := kube.place(d, port.reached[0]) if {
+	port.port == _port
+	count(port.reached) > 0
+}
+
+_port_place(s, _, port) := kube.place(s, port.path) if port.port != _port
+
+_port_place(s, _, port) := kube.place(s, port.path) if count(port.reached) == 0
+
 _or_nothing(found) := found if count(found) > 0
 
 _or_nothing(found) := ["nothing"] if count(found) == 0
 
 _or_none(ports) := ports if count(ports) > 0
 
-_or_none(ports) := [{"path": ["spec", "ports"], "port": "none", "target": "nothing", "reaches": set()}] if count(ports) == 0
+_or_none(ports) := [{"path": ["spec", "ports"], "port": "none", "target": "nothing", "reached": [], "reaches": set()}] if count(ports) == 0

@@ -52,7 +52,7 @@ _is(patches, code, line, subject) if _found(patches) == {[concat("", ["spider_ma
 test_a_good_spider_holds if _found([]) == set()
 
 test_manifests_are_there if {
-	_found([_set("/0/metadata/name", "a")]) == {["spider_manifests.missing", 1, "ServiceAccount/leviathan-spider"]}
+	_found([_set("/0/metadata/name", "a")]) == {["spider_manifests.missing", 3, "ServiceAccount/leviathan-spider"]}
 	_found([_set("/1/metadata/name", "a")]) == {["spider_manifests.missing", 3, "Service/leviathan-spider"]}
 	count(spider_manifests.deny) == 3 with input as {}
 }
@@ -66,6 +66,7 @@ test_labels_and_selectors if {
 test_ports_are_one if {
 	_is([_set("/1/spec/ports/0/port", 80)], "port", 4, "80")
 	_is([_set("/1/spec/ports/0/targetPort", 80)], "port", 4, "8001")
+	_is([_set(_c("/ports/0/containerPort"), 80)], "port", 9, "8001")
 	_is([_set("/1/spec/ports", [])], "port", 3, "none")
 	_is([_without(_c("/args/1"))], "listen", 7, "spider")
 	_is([{"op": "replace", "path": _c("/args/1"), "value": "--listen=:9"}], "listen", 8, "spider")
@@ -74,7 +75,7 @@ test_ports_are_one if {
 
 test_it_runs_once_and_under_its_name if {
 	_is([_set("/2/spec/replicas", 3)], "twice", 3, "spec.replicas")
-	_is([_set(_c("/args/0"), "gateway")], "container", 5, "spider")
+	_is([_set(_c("/args/0"), "gateway")], "container", 8, "spider")
 }
 
 test_its_pod_is_confined if {
@@ -96,7 +97,7 @@ test_it_has_no_right_and_no_secret if {
 		"api_groups": [""], "resources": ["pods"], "resource_names": [], "urls": [], "verbs": ["list"],
 	}
 	denied := spider_manifests.deny with input as object.union(_facts([]), {"rbac": {"source": {"ServiceAccount/n/leviathan-spider": [grant]}}})
-	{[v.code, v.line, v.subject] | some v in denied} == {["spider_manifests.right", 33, "list pods"]}
+	{[v.code, v.line, v.subject] | some v in denied} == {["spider_manifests.right", 1, "list pods"]}
 }
 
 test_its_token_is_for_the_gateway if {
