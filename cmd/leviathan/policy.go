@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -64,7 +65,7 @@ func cannotLoad(cmd *cobra.Command, where string, err error) error {
 
 func (o operator) policyTest() *cobra.Command {
 	var out format
-	least := 100.0
+	least, longest := 100.0, 10*time.Second
 	cmd := &cobra.Command{
 		Use:   "test [DIR]",
 		Short: "Run the tests of the policies and measure their coverage",
@@ -74,7 +75,11 @@ func (o operator) policyTest() *cobra.Command {
 	}
 	out.flag(cmd)
 	cmd.Flags().Float64Var(&least, "min-coverage", least, "the least line coverage that passes, in `PERCENT`")
+	cmd.Flags().DurationVar(&longest, "timeout", longest, "how long one test may take; the gate of a gateway gives each 10s")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if longest <= 0 {
+			return fmt.Errorf("--timeout %s is not more than 0", longest)
+		}
 		if least < 0 || least > 100 {
 			return fmt.Errorf("--min-coverage %v is not from 0 to 100", least)
 		}
@@ -82,7 +87,7 @@ func (o operator) policyTest() *cobra.Command {
 		if err != nil {
 			return cannotLoad(cmd, where, err)
 		}
-		result, failed := bundle.Test(cmd.Context(), engine.TestOptions{MinCoverage: least})
+		result, failed := bundle.Test(cmd.Context(), engine.TestOptions{MinCoverage: least, Timeout: longest})
 		if failed != nil && len(result.Files) == 0 {
 			return cannotLoad(cmd, where, failed) // the tests themselves do not compile
 		}
