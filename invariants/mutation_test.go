@@ -171,7 +171,7 @@ func TestS20NoHarmlessEditIsFlagged(t *testing.T) {
 		t.Errorf("%d edits; at least %d are asked for", len(b.Edits), leastHarmless)
 	}
 	dir := t.TempDir()
-	if err := copyTree(dir, []string{"."}, true); err != nil {
+	if err := copyTree(dir, append([]string{"."}, g.settings.Include...), true); err != nil {
 		t.Fatal(err)
 	}
 	for i, e := range b.Edits {
