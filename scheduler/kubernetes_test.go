@@ -37,6 +37,7 @@ func (y *yard) secret(id gateway.AttemptID) *corev1.Secret {
 func TestS03TwoCyclesAtOnceMakeOneJob(t *testing.T) {
 	openYard(t, func(t *testing.T, y *yard) {
 		y.reserve(first, second)
+		y.gateway.say(func(w *wire) { w.live = []string{string(first) + " reserved", string(second) + " reserved"} })
 		var cycles sync.WaitGroup
 		for range 2 {
 			c := y.config
@@ -64,7 +65,7 @@ func TestS03TwoCyclesAtOnceMakeOneJob(t *testing.T) {
 				t.Errorf("the Secret of %s has %d keys", id, len(secret.Data))
 			}
 			if o := secret.OwnerReferences; len(o) != 1 || o[0].UID != job.UID || o[0].Kind != "Job" || o[0].Name != job.Name {
-				t.Errorf("the Secret of %s belongs to %+v", id, o)
+				t.Errorf("the Secret of %s belongs to %+v, the Job is %s", id, o, job.UID)
 			}
 		}
 		y.onlyItsRights()
