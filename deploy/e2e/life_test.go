@@ -104,6 +104,13 @@ func TestS03TwoSchedulersAtOnceMakeOneJobForEachAttempt(t *testing.T) {
 		if !ok || job.Name != a.job() || job.Status.Succeeded != 1 || job.Status.Failed != 0 {
 			t.Errorf("attempt %s has the Job %q with %d Pods that succeeded and %d that failed", a.ID, job.Name, job.Status.Succeeded, job.Status.Failed)
 		}
+		secret, err := w.api.CoreV1().Secrets(namespace).Get(t.Context(), a.job(), metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := metav1.GetControllerOf(secret); owner == nil || owner.UID != job.UID {
+			t.Errorf("the Secret of attempt %s belongs to %+v, want its Job %s", a.ID, owner, job.UID)
+		}
 	}
 }
 
