@@ -311,7 +311,7 @@ func (s *Server) reservation(ctx context.Context, t *target, cfg *autonomy.Confi
 	return gateway.Reservation{AttemptID: a.ID, TaskID: a.TaskID, AttemptNumber: a.Number, Branch: a.Branch, BaseCommit: a.BaseCommit,
 		Token: token, ExpiresAt: gateway.At(claims.ExpiresAt), CloneURL: cloneURL(t.id), TimeoutSeconds: int(a.TimeoutSeconds), Agent: a.Agent,
 		StartDeadline: gateway.At(time.UnixMicro(a.StartDeadlineUS)),
-		Worker: gateway.WorkerSpec{Image: cfg.WorkerImage, Namespace: cfg.WorkerNamespace, MemoryMB: agent.MemoryMB, EnvFrom: envFrom}}, nil
+		Worker:        gateway.WorkerSpec{Image: cfg.WorkerImage, Namespace: cfg.WorkerNamespace, MemoryMB: agent.MemoryMB, EnvFrom: envFrom}}, nil
 }
 
 // claimsOf is what an attempt's token says, from the attempt alone, so that

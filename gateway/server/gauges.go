@@ -19,7 +19,7 @@ type gauges struct {
 	server *Server
 
 	build, targets, records, bytes, masked, candidate, compared, dropped, flips, attempts, ready *prometheus.Desc
-	policy, governsSince, unreadable, distrusted, leases                                                     *prometheus.Desc
+	policy, governsSince, unreadable, distrusted, leases                                         *prometheus.Desc
 	writerEpoch, writerHeld, second                                                              *prometheus.Desc
 	checkpoint, checkpointAt, checkpointLag, free, size                                          *prometheus.Desc
 }
