@@ -3,6 +3,7 @@ package leviathan.main_test
 import rego.v1
 
 import data.leviathan.access
+import data.leviathan.delivery
 import data.leviathan.fixture_test as fixture
 import data.leviathan.main
 
@@ -55,5 +56,14 @@ test_an_optional_field_may_be_missing if {
 	every pointer in ["/context", "/time/now", "/subject/asked_by", "/attempt/number", "/state"] {
 		d := main.decision with input as json.remove(fixture.heartbeat, [pointer])
 		d.allow
+	}
+}
+
+test_what_follows_from_an_allowed_question_is_said_with_it if {
+	every question in [fixture.run, fixture.start, fixture.heartbeat] {
+		d := main.decision with input as question
+		d.allow
+		d.obligations == delivery.obligations with input as question
+		d.obligations != {}
 	}
 }
