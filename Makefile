@@ -24,8 +24,8 @@ demo: build ## show everything at work on a sample repository, in under a minute
 	$(BIN) demo
 
 test: ## run every test: Go, with the race detector where it matters, Rego and scripts
-	$(GO) test -race $(RACE)
-	$(GO) test $(PLAIN)
+	$(GO) test -timeout 30m -race $(RACE)
+	$(GO) test -timeout 30m $(PLAIN)
 	cd deploy/images && $(GO) test ./...
 
 check: ## formatting, vet, static analysis, tidiness
