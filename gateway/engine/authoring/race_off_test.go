@@ -1,0 +1,5 @@
+//go:build !race
+
+package authoring_test
+
+const raceEnabled = false
