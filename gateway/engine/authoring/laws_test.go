@@ -169,8 +169,8 @@ func (l *lawful) backlogs(seed document, perPlan, plans int) error {
 	return l.walk(min(plans, (all.size()+perPlan-1)/perPlan), 1, func(chunk, n int) error {
 		pulls, running, of := 100_000.0, 100_000.0, restrictions
 		if chunk%2 == 1 { // scarce is one of them or the other
-			few, other := 1+float64(chunk%19), float64(chunk%5%2)
-			pulls, running, of = few+other, few+1-other, scarce
+			few, other := 1+float64(chunk%7), 9*float64(chunk%5%2)
+			pulls, running, of = few+3+other, few+9-other, scarce // three pull requests are open
 		}
 		a, b := pair(n/2, of)
 		return l.hold(fmt.Sprintf("backlog %d", chunk), backlog(seed, all, chunk*perPlan, perPlan, pulls, running), a, b)
