@@ -57,8 +57,8 @@ func TestACycleIsASpanAndEachLaunchUnderIt(t *testing.T) {
 				t.Error("a launch is not under its cycle")
 			}
 			for _, a := range s.Attributes() {
-				if strings.Contains(a.Value.Emit(), "canary") || strings.Contains(a.Value.Emit(), "Write the docs") {
-					t.Errorf("%s says %s", s.Name(), a.Value.Emit())
+				if strings.Contains(a.Value.String(), "canary") || strings.Contains(a.Value.String(), "Write the docs") {
+					t.Errorf("%s says %s", s.Name(), a.Value.String())
 				}
 			}
 		}
