@@ -127,3 +127,13 @@ test_a_limit_of_the_operators_own_is_none_by_itself if {
 	limits.slots == 1 with input as fixture.plan with data.leviathan.custom.room as {{"left": 1, "reason": _reason}}
 	not limits.slots with input as {} with data.leviathan.custom.room as {{"left": 1, "reason": _reason}}
 }
+
+test_a_reason_that_is_none_keeps_the_task_out_all_the_same if {
+	every r in ["because", 7, {}, {"code": "custom.x"}, {"message": "m"}] {
+		d := main.decision with input as _three with data.leviathan.custom.deny_task as {"T-2": {r}}
+		_reserved(d) == ["T-1", "T-3"]
+		d.obligations.skip["T-2"].reasons == [r]
+	}
+	d := main.decision with input as _three with data.leviathan.custom.deny_task as {"T-2": "because"}
+	_reserved(d) == ["T-1", "T-3"]
+}

@@ -16,8 +16,8 @@ _task_reasons := object.union_n(array.concat(
 ))
 
 # What the operator's own rules have against single tasks. One rule may have
-# several reasons against one task.
-_of_task["custom"] := {id: {concat(" ", [r.code, r.message]): r | some r in rs} |
+# several reasons against one task; one that is not a proper reason holds, too.
+_of_task["custom"] := {id: {sprintf("%v", [r]): r | some r in rs} |
 	some id, rs in custom.deny_task
 	_tasks[id]
 }
