@@ -218,11 +218,11 @@ func TestEveryCommandHasHelp(t *testing.T) {
 }
 
 func TestGeneratedPagesAreFresh(t *testing.T) {
-	want, err := generated(t.Context(), newRoot())
+	want, err := generated(t.Context(), newRoot(), os.DirFS("../.."))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := generated(t.Context(), newRoot())
+	again, err := generated(t.Context(), newRoot(), os.DirFS("../.."))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ var layers = map[string]struct {
 	"leviathan/gateway/replay":           {4, []string{"leviathan/gateway", "leviathan/gateway/engine", "leviathan/gateway/journal"}},
 	"leviathan/gateway/release04":        {4, []string{"leviathan/gateway"}},
 	"leviathan/gateway/console":          {4, []string{"leviathan/gateway"}},
+	"leviathan/gateway/openapi":          {3, []string{"leviathan/gateway"}},
 	"leviathan/gateway/server":           {5, nil},
 	"leviathan/scheduler":                {5, []string{"leviathan/gateway"}},
 	"leviathan/worker":                   {5, []string{"leviathan/gateway"}},

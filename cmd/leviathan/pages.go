@@ -3,15 +3,40 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
 	"leviathan/gateway"
 	"leviathan/gateway/engine"
+	"leviathan/gateway/openapi"
 	"leviathan/gateway/server"
 )
 
 const madeBy = "<!-- Made by `make docs` from what it describes. Do not edit. -->\n\n"
+
+// openAPI is the document of the HTTP routes for machines, with the comments of
+// the source's types.
+func openAPI(source fs.FS) ([]byte, error) {
+	doc, err := server.Describe()
+	if err != nil {
+		return nil, fmt.Errorf("describing the routes: %w", err)
+	}
+	doc.Comments = openapi.Comments{}
+	for _, folder := range []string{"gateway", "gateway/engine", "gateway/journal", "gateway/server"} {
+		sub, err := fs.Sub(source, folder)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", folder, err)
+		}
+		comments, err := openapi.ReadComments(sub)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", folder, err)
+		}
+		maps.Copy(doc.Comments, comments)
+	}
+	return doc.YAML()
+}
 
 // routesOf is the page of the HTTP routes.
 func routesOf(routes []server.RouteInfo, kinds []gateway.Kind) []byte {

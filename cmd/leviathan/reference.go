@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,16 +18,22 @@ import (
 	"leviathan/policies"
 )
 
-// generated are the pages of docs/ that are made from what they describe.
-func generated(ctx context.Context, root *cobra.Command) (map[string][]byte, error) {
+// generated are the pages of docs/ that are made from what they describe:
+// commands, routes, policies, and the comments of source, the tree's root.
+func generated(ctx context.Context, root *cobra.Command, source fs.FS) (map[string][]byte, error) {
 	snapshot, err := engine.LoadFS(ctx, policies.FS, engine.Options{})
 	if err != nil {
 		return nil, err
 	}
+	api, err := openAPI(source)
+	if err != nil {
+		return nil, err
+	}
 	return map[string][]byte{
-		"cli.md":      referenceOf(root),
-		"api.md":      routesOf(server.Routes(), server.Kinds()),
-		"policies.md": codesOf(snapshot.Codes(), engine.Failures()),
+		"cli.md":       referenceOf(root),
+		"api.md":       routesOf(server.Routes(), server.Kinds()),
+		"openapi.yaml": api,
+		"policies.md":  codesOf(snapshot.Codes(), engine.Failures()),
 	}, nil
 }
 
@@ -35,11 +42,11 @@ func generated(ctx context.Context, root *cobra.Command) (map[string][]byte, err
 func (o operator) reference() *cobra.Command {
 	return &cobra.Command{
 		Use:    "docs DIR",
-		Short:  "Write the generated pages of the documentation to DIR",
+		Short:  "Write the generated pages of the documentation to DIR, the folder docs of the source tree",
 		Hidden: true,
 		Args:   named("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			pages, err := generated(cmd.Context(), cmd.Root())
+			pages, err := generated(cmd.Context(), cmd.Root(), os.DirFS(filepath.Join(args[0], "..")))
 			if err != nil {
 				return err
 			}

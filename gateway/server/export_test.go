@@ -13,6 +13,15 @@ type Row struct {
 	Open   bool
 }
 
+// The ids of examples.
+const (
+	SampleAttempt  = sampleAttempt
+	SampleAttempt2 = sampleAttempt2
+	SampleAttempt3 = sampleAttempt3
+	SampleDecision = sampleDecision
+	SampleToken    = sampleToken
+)
+
 // Table is the route table without its handlers.
 func Table() []Row {
 	rows := []Row{}
@@ -36,3 +45,18 @@ func (s *Server) Prove(ctx context.Context) { s.prove(ctx) }
 
 // Idle waits for what no request waits for.
 func (s *Server) Idle() { s.background.wg.Wait() }
+
+// ClientMethods are, by method and path of each route, the method of
+// gateway.Client that asks it, or else why there is none.
+func ClientMethods() (methods, without map[string]string, err error) {
+	described, err := descriptions()
+	methods, without = map[string]string{}, map[string]string{}
+	for key, d := range described {
+		if d.client != "" {
+			methods[key] = d.client
+		} else {
+			without[key] = d.without
+		}
+	}
+	return methods, without, err
+}

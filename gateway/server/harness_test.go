@@ -112,9 +112,14 @@ func bundleWith(pairs ...string) (*engine.Snapshot, error) {
 // bundleEdited is bundleWith for another file. The deadline of that is the
 // built-in one.
 func bundleEdited(name string, pairs ...string) (*engine.Snapshot, error) {
+	return bundleOf(func(string) bool { return true }, name, pairs...)
+}
+
+// bundleOf is bundleEdited with the files that are kept alone.
+func bundleOf(keep func(path string) bool, name string, pairs ...string) (*engine.Snapshot, error) {
 	files := fstest.MapFS{}
 	err := fs.WalkDir(policies.FS, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || !keep(path) {
 			return err
 		}
 		data, err := fs.ReadFile(policies.FS, path)
