@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rogpeppe/go-internal/txtar"
 	"sigs.k8s.io/yaml"
 
 	"leviathan/gateway"
@@ -43,9 +42,6 @@ type edit struct {
 
 // A batch is the edits of one category.
 type batch struct {
-	// Tree is an archive to edit instead of this repository, for a category that
-	// has nothing to look at here.
-	Tree string
 	// Files are copied, with everything below them.
 	Files []string
 	// Listed says that all other files are there, too, without their content.
@@ -100,16 +96,7 @@ func TestS20EveryBadEditIsCaught(t *testing.T) {
 // run makes one edit after the other in one copy, each taken back before the next.
 func (b batch) run(t *testing.T, g gate, category string) {
 	dir := t.TempDir()
-	if b.Tree != "" {
-		archive, err := txtar.ParseFile(b.Tree)
-		if err == nil {
-			err = txtar.Write(archive, dir)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		g.settings = settingsOf(t, dir, "")
-	} else if err := copyTree(dir, b.Files, b.Listed); err != nil {
+	if err := copyTree(dir, b.Files, b.Listed); err != nil {
 		t.Fatal(err)
 	}
 	if found, err := g.ask(t.Context(), dir, category); err != nil || len(found) > 0 {

@@ -132,7 +132,7 @@ deny contains v if {
 	some entry in list
 	entry.open
 	not entry.key in _open
-	v := lib.violation(rego.metadata.chain(), entry.place, {"route": entry.key, "subject": entry.key})
+	v := lib.violation(rego.metadata.chain(), _spot(entry, "security"), {"route": entry.key, "subject": entry.key})
 }
 
 # METADATA
@@ -166,7 +166,7 @@ deny contains v if {
 	count({entry.action | some entry in named}) > 1
 	odd := _odd(named)
 	others := {entry.action | some entry in named} - {odd.action}
-	v := lib.violation(rego.metadata.chain(), odd.place, {"route": route, "action": odd.action, "other": concat(" or ", others), "subject": route})
+	v := lib.violation(rego.metadata.chain(), _spot(odd, "x-leviathan-action"), {"route": route, "action": odd.action, "other": concat(" or ", others), "subject": route})
 }
 
 # METADATA
@@ -182,5 +182,5 @@ deny contains v if {
 	names := {trim(name, "{}") | some name in regex.find_n(`\{[^}]*\}`, endpoint.path, -1)}
 	described := _parameters(endpoint)
 	some name in ((names | described) - (names & described))
-	v := lib.violation(rego.metadata.chain(), endpoint.place, {"name": name, "route": endpoint.key, "subject": sprintf("%s %s", [endpoint.key, name])})
+	v := lib.violation(rego.metadata.chain(), _parameter_spot(endpoint, name), {"name": name, "route": endpoint.key, "subject": sprintf("%s %s", [endpoint.key, name])})
 }

@@ -122,3 +122,23 @@ test_a_path_describes_its_parameters if {
 	_is([_set("/documents/openapi#0/value/components/parameters/id/name", "idd")], "parameter", 21)
 	_is([_add("/documents/openapi#0/value/paths/~1v1~1q/post/parameters/-", {"name": "x", "in": "path"})], "parameter", 22)
 }
+
+test_lists_of_other_orders_agree_where_a_route_is_missing if {
+	swapped := [_line("POST", "/v1/q", "any", 30), _line("GET", "/health", "open", 31), _line("GET", "/v1/a/{id}", "route.read", 32)]
+	_is([_drop("/openapi/0"), _set(_lines, swapped)], "not_in_openapi", 21)
+	_found([
+		_drop("/openapi/0"), _set(_lines, swapped),
+		_add(concat("", [_rows, "/-"]), _row("GET", "/health", "", 16)),
+	]) == {["api_endpoints.not_in_openapi", 21], ["api_endpoints.duplicate", 16]}
+}
+
+test_a_violation_within_an_operation_is_at_its_key if {
+	document := "/documents/openapi#0"
+	located := [_add(concat("", [document, "/file"]), _doc), _add(concat("", [document, "/at"]), {
+		"/paths/~1v1~1a~1{id}/get/x-leviathan-action": [41, 7], "/paths/~1v1~1a~1{id}/get/security": [42, 7],
+		"/paths/~1v1~1q/post/parameters/1": [43, 9],
+	})]
+	_is(array.concat(located, [_set("/openapi/1/action", "token.create")]), "action_differs", 41)
+	_is(array.concat(located, [_set("/openapi/1/secured", false)]), "open", 42)
+	_is(array.concat(located, [_add("/documents/openapi#0/value/paths/~1v1~1q/post/parameters/-", {"name": "x", "in": "path"})]), "parameter", 43)
+}

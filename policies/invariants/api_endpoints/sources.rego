@@ -68,16 +68,28 @@ _missing(route, list, others) := _where(with_it[0], route) if {
 	without := [other | some other in others; count(other) > 0; not route in _keys(other)]
 	count(with_it) <= count(without)
 } else := places[0] if {
-	some other in others
-	route in _keys(other)
-	keys := [entry.key | some entry in other]
-	some i, key in keys
-	key == route
+	with_it := [other | some other in others; route in _keys(other)]
+	keys := [entry.key | some entry in with_it[0]]
+	i := min({i | some i, key in keys; key == route})
 	next := array.concat(array.slice(keys, i + 1, count(keys)), array.reverse(array.slice(keys, 0, i)))
 	places := [_where(list, near) | some near in next; near in _keys(list)]
 } else := list[0].place
 
 _where(list, route) := [entry.place | some entry in list; entry.key == route][0]
+
+# _spot is the place of what an operation of the document says under a key, and
+# of any other entry its own.
+_spot(entry, key) := lib.at(document, pointer) if {
+	document := input.documents[entry.place.document]
+	pointer := sprintf("/paths/%s/%s/%s", [replace(replace(entry.path, "~", "~0"), "/", "~1"), entry.method, key])
+	document.at[pointer]
+} else := entry.place
+
+# _parameter_spot is the place of an operation's own parameter in path, or of the operation.
+_parameter_spot(endpoint, name) := _spot(endpoint, sprintf("parameters/%d", [i])) if {
+	given := input.documents[endpoint.place.document].value.paths[endpoint.path][endpoint.method].parameters
+	i := min({i | some i, parameter in given; parameter.name == name; parameter["in"] == "path"})
+} else := endpoint.place
 
 # _odd is the one of several that the others do not agree with, or the last.
 _odd(named) := odd[count(odd) - 1] if {
