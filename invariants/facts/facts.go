@@ -57,7 +57,7 @@ type File struct {
 // A Problem is something that could not be read.
 type Problem struct {
 	Place
-	Code    string `json:"code" doc:"a stable word: too_large, too_many, not_utf8, binary, link_loop, link_outside, link_broken, unreadable, yaml_syntax, yaml_aliases, yaml_depth, yaml_duplicate_key, module_syntax, go_syntax, dockerfile_syntax, kustomize_outside, kustomize_remote, kustomize_failed"`
+	Code    string `json:"code" doc:"a stable word: too_large, too_many, not_utf8, binary, link_loop, link_outside, link_broken, unreadable, yaml_syntax, yaml_aliases, yaml_depth, yaml_duplicate_key, module_syntax, go_syntax, dockerfile_syntax, kustomize_outside, kustomize_remote, kustomize_failed, manifest_wrong_type (of a value of a manifest; it is left out of the facts)"`
 	Message string `json:"message" doc:"what happened"`
 }
 

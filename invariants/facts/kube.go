@@ -63,7 +63,10 @@ func workloads(scope string, resources []resource) []Workload {
 			pointer = "/" + strings.Join(way, "/")
 		}
 		w := Workload{Scope: scope, Document: r.Document, Place: r.place(""), Kind: r.Kind, Name: r.Name, Namespace: r.Namespace,
-			Pointer: pointer + "/spec", Labels: textMap(find(template, "metadata", "labels")), Spec: find(template, "spec"), ServiceAccount: "default"}
+			Pointer: pointer + "/spec", Labels: textMap(find(template, "metadata", "labels")), Spec: map[string]any{}, ServiceAccount: "default"}
+		if spec, ok := find(template, "spec").(map[string]any); ok {
+			w.Spec = spec
+		}
 		for _, key := range []string{"serviceAccount", "serviceAccountName"} {
 			if name := textAt(w.Spec, key); name != "" {
 				w.ServiceAccount = name

@@ -85,6 +85,8 @@ func (t *tree) rendered(dir string, overlay *Overlay, resources []resource) {
 		r.file = overlay.File
 		if r.origin = originOf(r, dir, inFile); r.origin != nil {
 			r.Document = r.origin.ID
+		}
+		if r.Value = t.schema.rendered(t, *r); r.origin != nil {
 			r.Value, _ = shared(r.Value, r.origin.Value)
 		}
 		overlay.Documents = append(overlay.Documents, r.Resource)

@@ -3,6 +3,7 @@ package facts
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -31,19 +32,21 @@ type Fault struct {
 	Message  string `json:"message" doc:"what does not fit"`
 }
 
-// checkManifests holds every document that has a kind to its type.
-func checkManifests(f *Facts, types map[string]reflect.Type) Manifests {
+// checkManifests holds every document that has a kind to its type, and takes
+// out of it what is of another type, which rules need not expect then.
+func (t *tree) checkManifests() Manifests {
 	out := Manifests{Faults: []Fault{}}
-	shapes := map[reflect.Type]map[string]reflect.Type{}
-	for _, id := range sortedKeys(f.Documents) {
-		d := f.Documents[id]
+	for _, id := range sortedKeys(t.facts.Documents) {
+		d := t.facts.Documents[id]
 		if d.Kind == "" || d.Within != nil {
 			continue
 		}
-		c := &manifestCheck{document: d, shapes: shapes}
-		if c.resource(types, d.Value, "") {
+		c := &manifestCheck{schema: t.schema, document: d}
+		if c.resource(d.Value, "") {
 			out.Checked++
 		}
+		t.refuse(c, d.place)
+		d.Value = c.fitting(d.Value)
 		out.Faults = append(out.Faults, c.faults...)
 	}
 	slices.SortStableFunc(out.Faults, func(a, b Fault) int {
@@ -54,9 +57,120 @@ func checkManifests(f *Facts, types map[string]reflect.Type) Manifests {
 
 // A manifestCheck holds one document to the schema.
 type manifestCheck struct {
+	schema
 	document *Document
-	shapes   map[reflect.Type]map[string]reflect.Type // fields by their name, of types seen before
 	faults   []Fault
+	misfits  []string // pointers to what is of another type or null, in the order of the document
+}
+
+// misfit is a fault of a value that no rule gets to see.
+func (c *manifestCheck) misfit(pointer, format string, args ...any) {
+	c.fault(pointer, "wrong_type", format, args...)
+	c.misfits = append(c.misfits, pointer)
+}
+
+// fitting is the value without the misfits. The value itself stays as it is:
+// what an alias names is in several places.
+func (c *manifestCheck) fitting(value any) any {
+	for _, pointer := range slices.Backward(c.misfits) { // the last first, so that places in lists stay true
+		if pointer == "" {
+			return map[string]any{}
+		}
+		value = without(value, strings.Split(pointer, "/")[1:])
+	}
+	return value
+}
+
+// topologyShape is what policies/invariants/topology expects; it looks for keys
+// and values that mean nothing itself.
+type topologyShape struct {
+	Version    float64 `json:"version"`
+	Namespace  string  `json:"namespace"`
+	Components map[string]struct {
+		Workload       string `json:"workload"`
+		App            string `json:"app"`
+		Container      string `json:"container"`
+		Command        string `json:"command"`
+		ServiceAccount string `json:"service_account"`
+		Service        string `json:"service"`
+		Port           int32  `json:"port"`
+		KubernetesAPI  bool   `json:"kubernetes_api"`
+	} `json:"components"`
+	Outside map[string]struct {
+		Namespace string            `json:"namespace"`
+		Labels    map[string]string `json:"labels"`
+		Networks  []string          `json:"networks"`
+		Except    []string          `json:"except"`
+	} `json:"outside"`
+	Edges []struct {
+		From      string   `json:"from"`
+		To        string   `json:"to"`
+		Ports     []string `json:"ports"`
+		Flag      string   `json:"flag"`
+		Component string   `json:"component"`
+		Why       string   `json:"why"`
+	} `json:"edges"`
+	Credentials []struct {
+		Name      string   `json:"name"`
+		Kind      string   `json:"kind"`
+		Keys      []string `json:"keys"`
+		Audience  string   `json:"audience"`
+		HeldBy    []string `json:"held_by"`
+		Component string   `json:"component"`
+	} `json:"credentials"`
+}
+
+// topology is the topology's value without what is of another type.
+func (s schema) topology(t *tree, d *Document) any {
+	c := &manifestCheck{schema: s, document: d}
+	c.value(d.Value, reflect.TypeFor[topologyShape](), "")
+	t.refuse(c, d.place)
+	return c.fitting(d.Value)
+}
+
+// refuse makes problems of what is of a wrong type.
+func (t *tree) refuse(c *manifestCheck, place func(pointer string) Place) {
+	for _, fault := range c.faults {
+		if fault.Code == "wrong_type" {
+			t.facts.Problems = append(t.facts.Problems, Problem{place(fault.Pointer), "manifest_wrong_type", fault.Message})
+		}
+	}
+}
+
+// rendered is what a kustomization renders without what is of another type. A
+// patch can make such values of manifests that fit.
+func (s schema) rendered(t *tree, r resource) any {
+	c := &manifestCheck{schema: s, document: &Document{}}
+	c.resource(r.Value, "")
+	t.refuse(c, r.place)
+	return c.fitting(r.Value)
+}
+
+// without is a copy of the value that lacks what the parts of a pointer lead to.
+func without(value any, parts []string) any {
+	key := unescape(parts[0])
+	switch v := value.(type) {
+	case map[string]any:
+		v = maps.Clone(v)
+		if len(parts) == 1 {
+			delete(v, key)
+		} else {
+			v[key] = without(v[key], parts[1:])
+		}
+		return v
+	case []any:
+		i, err := strconv.Atoi(key)
+		if err != nil || i < 0 || i >= len(v) {
+			return value
+		}
+		v = slices.Clone(v)
+		if len(parts) == 1 {
+			return slices.Delete(v, i, i+1)
+		}
+		v[i] = without(v[i], parts[1:])
+		return v
+	}
+	return value
 }
 
 func (c *manifestCheck) fault(pointer, code, format string, args ...any) {
@@ -65,23 +179,27 @@ func (c *manifestCheck) fault(pointer, code, format string, args ...any) {
 
 // resource checks one resource, or each of a List, and reports whether its
 // kind is known.
-func (c *manifestCheck) resource(types map[string]reflect.Type, value any, pointer string) bool {
+func (c *manifestCheck) resource(value any, pointer string) bool {
 	group, kind := textAt(value, "apiVersion"), textAt(value, "kind")
 	if group == "v1" && kind == "List" {
 		for i, item := range list(value, "items") {
-			c.resource(types, item, fmt.Sprintf("%s/items/%d", pointer, i))
+			c.resource(item, fmt.Sprintf("%s/items/%d", pointer, i))
 		}
 		return true
 	}
-	t, ok := types[group+" "+kind]
+	t, ok := c.types[group+" "+kind]
 	switch {
 	case ok:
 		c.value(value, t, pointer)
-		c.named(value, kind, pointer)
-	case ownGroup(types, group):
+		c.name(value, kind, pointer)
+	case ownGroup(c.types, group):
 		c.fault(pointer+"/kind", "unknown_kind", "Kubernetes has no %s of %s", kind, group)
+		if t := c.named[kind]; t != nil { // rules ask for the kind alone
+			c.value(value, t, pointer)
+		}
 	default:
 		c.fault(pointer+"/kind", "custom_kind", "%s of %s is not Kubernetes' own", kind, group)
+		c.value(find(value, "metadata"), reflect.TypeFor[metav1.ObjectMeta](), pointer+"/metadata")
 	}
 	return ok
 }
@@ -104,8 +222,8 @@ func ownGroup(types map[string]reflect.Type, api string) bool {
 	return false
 }
 
-// named checks the name of a resource.
-func (c *manifestCheck) named(value any, kind, pointer string) {
+// name checks the name of a resource.
+func (c *manifestCheck) name(value any, kind, pointer string) {
 	if kind == "Kustomization" || kind == "Component" {
 		return
 	}

@@ -69,7 +69,7 @@ func TestManifestsAreHeldToTheSchema(t *testing.T) {
 		{"containerPort: 80", "containerPort: 80000", "13 invalid_value /spec/containers/0/ports/0/containerPort"},
 		{"name: http", "name: much-too-long-name", "14 invalid_value /spec/containers/0/ports/0/name"},
 		{"64Mi", "64Mx", "17 invalid_value /spec/containers/0/resources/limits/memory"},
-		{"port: http", "port: true", "21 invalid_value /spec/containers/0/readinessProbe/httpGet/port"},
+		{"port: http", "port: true", "21 wrong_type /spec/containers/0/readinessProbe/httpGet/port"},
 		{"emptyDir: {}", "emptyDir: []", "25 wrong_type /spec/volumes/0/emptyDir"},
 		{"app: gate", "app: of the gate", "6 invalid_value /metadata/labels/app"},
 		{"app: gate", "a b: gate", "6 invalid_value /metadata/labels/a b"},

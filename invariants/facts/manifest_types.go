@@ -31,13 +31,20 @@ import (
 	"sigs.k8s.io/kustomize/api/types"
 )
 
-// manifestTypes are the types of every stable kind of Kubernetes, by apiVersion
-// and kind.
-func manifestTypes() (map[string]reflect.Type, error) {
-	out := map[string]reflect.Type{
+// A schema is what is known of the kinds of Kubernetes. It remembers, and is for
+// one goroutine at a time.
+type schema struct {
+	types  map[string]reflect.Type                  // of every stable kind, by apiVersion and kind
+	named  map[string]reflect.Type                  // the same by kind alone
+	shapes map[reflect.Type]map[string]reflect.Type // fields by their name, of types seen before
+}
+
+// newSchema lists the kinds.
+func newSchema() (schema, error) {
+	out := schema{named: map[string]reflect.Type{}, shapes: map[reflect.Type]map[string]reflect.Type{}, types: map[string]reflect.Type{
 		types.KustomizationVersion + " " + types.KustomizationKind: reflect.TypeFor[types.Kustomization](),
 		types.ComponentVersion + " " + types.ComponentKind:         reflect.TypeFor[types.Kustomization](),
-	}
+	}}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		admissionregistrationv1.AddToScheme, appsv1.AddToScheme, autoscalingv1.AddToScheme, autoscalingv2.AddToScheme, batchv1.AddToScheme,
@@ -46,11 +53,15 @@ func manifestTypes() (map[string]reflect.Type, error) {
 		resourcev1.AddToScheme, schedulingv1.AddToScheme, storagev1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
-			return nil, fmt.Errorf("list the kinds of Kubernetes: %w", err)
+			return schema{}, fmt.Errorf("list the kinds of Kubernetes: %w", err)
 		}
 	}
 	for gvk, t := range scheme.AllKnownTypes() {
-		out[gvk.GroupVersion().String()+" "+gvk.Kind] = t
+		out.types[gvk.GroupVersion().String()+" "+gvk.Kind] = t
+	}
+	for _, key := range sortedKeys(out.types) {
+		_, kind, _ := strings.Cut(key, " ")
+		out.named[kind] = out.types[key]
 	}
 	return out, nil
 }
@@ -81,10 +92,13 @@ var enums = map[reflect.Type][]string{
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 
-// value holds a value to a type; null fits every type.
+// value holds a value to a type; null fits every type, and says nothing.
 func (c *manifestCheck) value(value any, t reflect.Type, pointer string) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
+	}
+	if value == nil {
+		c.misfits = append(c.misfits, pointer)
 	}
 	if value == nil || t.Kind() == reflect.Interface {
 		return
@@ -94,7 +108,9 @@ func (c *manifestCheck) value(value any, t reflect.Type, pointer string) {
 		if err == nil {
 			err = json.Unmarshal(raw, reflect.New(t).Interface())
 		}
-		if err != nil {
+		if _, isText := value.(string); err != nil && !isText {
+			c.misfit(pointer, "%s cannot be %s: %v", fieldPath(pointer), raw, err)
+		} else if err != nil {
 			c.fault(pointer, "invalid_value", "%s cannot be %s: %v", fieldPath(pointer), raw, err)
 		}
 		return
@@ -144,7 +160,7 @@ func (c *manifestCheck) scalar(value any, t reflect.Type, pointer string) {
 // fits notes a value of another type than wanted.
 func (c *manifestCheck) fits(ok bool, value any, wanted, pointer string) bool {
 	if !ok {
-		c.fault(pointer, "wrong_type", "%s is %s, and %s is wanted", fieldPath(pointer), typeName(value), wanted)
+		c.misfit(pointer, "%s is %s, and %s is wanted", fieldPath(pointer), typeName(value), wanted)
 	}
 	return ok
 }
@@ -210,7 +226,7 @@ func meant(shape map[string]reflect.Type, name string) string {
 func fieldPath(pointer string) string {
 	var b strings.Builder
 	for i, part := range strings.Split(pointer, "/") {
-		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+		part = unescape(part)
 		if _, err := strconv.Atoi(part); err == nil {
 			fmt.Fprintf(&b, "[%s]", part)
 			continue

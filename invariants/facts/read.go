@@ -47,11 +47,10 @@ func Read(ctx context.Context, dir string, opts Options) (_ *Facts, err error) {
 		p.merge(t.facts, sources)
 	}
 	relateCode(t.facts, parsed)
-	types, err := manifestTypes()
-	if err != nil {
+	if t.schema, err = newSchema(); err != nil {
 		return nil, err
 	}
-	t.facts.Manifests = checkManifests(t.facts, types)
+	t.facts.Manifests = t.checkManifests()
 	t.relate(ctx, sources)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("read the repository: %w", err)
@@ -185,9 +184,10 @@ func (t *tree) relate(ctx context.Context, sources map[string]*source) {
 			f.OpenAPI = append(f.OpenAPI, readOpenAPI(d)...)
 		}
 	}
-	for _, d := range f.Documents {
-		if d.File == t.opts.Topology && d.Within == nil && (f.Topology == nil || d.ID < f.Topology.Document) {
-			f.Topology = &Topology{Document: d.ID, Value: d.Value}
+	for _, id := range sortedKeys(f.Documents) {
+		if d := f.Documents[id]; d.File == t.opts.Topology && d.Within == nil {
+			f.Topology = &Topology{Document: id, Value: t.schema.topology(t, d)}
+			break
 		}
 	}
 	f.Autonomy = readAutonomy(sources, f.Markdown)

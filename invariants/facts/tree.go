@@ -46,10 +46,11 @@ const (
 
 // A tree is a repository that is being read.
 type tree struct {
-	root  *os.Root
-	opts  Options
-	facts *Facts
-	tasks []task
+	root   *os.Root
+	opts   Options
+	facts  *Facts
+	tasks  []task
+	schema schema
 }
 
 // A task is one file that is to be parsed.

@@ -102,6 +102,11 @@ func escape(key string) string {
 	return pointerEscapes.Replace(key)
 }
 
+var pointerPlain = strings.NewReplacer("~1", "/", "~0", "~")
+
+// unescape is the key that a part of a JSON pointer stands for.
+func unescape(part string) string { return pointerPlain.Replace(part) }
+
 // place is where the pointer's node stands, or else the nearest one above it.
 func (d *Document) place(pointer string) Place {
 	for {

@@ -132,7 +132,7 @@ func moved(p Place, by placing) Place {
 func (r workflowReader) inside(pointer string) placing {
 	n := r.source.nodes[r.doc.ID]
 	for _, part := range strings.Split(pointer, "/")[1:] {
-		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+		part = unescape(part)
 		for n != nil && n.Kind == yaml.AliasNode {
 			n = n.Alias
 		}

@@ -104,7 +104,8 @@ _votes(named, entry) := count([1 | some other in named; other.action == entry.ac
 _parameters(endpoint) := {parameter.name |
 	document := input.documents[endpoint.place.document].value
 	path := document.paths[endpoint.path]
-	some given in array.concat(object.get(path, "parameters", []), object.get(path, [endpoint.method, "parameters"], []))
+	some parameters in [path.parameters, path[endpoint.method].parameters]
+	some given in parameters
 	parameter := _followed(document, given)
 	parameter["in"] == "path"
 }

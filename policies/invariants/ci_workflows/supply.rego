@@ -29,6 +29,7 @@ _actions contains {"reference": step.uses, "place": lib.at(document, sprintf("/r
 	some document in input.documents
 	regex.match(`(^|/)action\.ya?ml$`, document.file)
 	some i, step in document.value.runs.steps
+	is_string(step.uses)
 	not startswith(step.uses, "./")
 	not regex.match(`@([0-9a-f]{40}|[0-9a-f]{64}|sha256:[0-9a-f]{64})$`, step.uses)
 }

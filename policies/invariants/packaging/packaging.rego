@@ -20,7 +20,7 @@ import data.leviathan.invariants._lib as lib
 
 # METADATA
 # title: A manifest does not fit the schema
-# description: A field that there is not, a value of a wrong type or one that Kubernetes refuses.
+# description: A field that there is not, or a value that Kubernetes refuses. One of a wrong type is tree.manifest.
 # custom:
 #   code: packaging.schema
 #   severity: error
@@ -28,7 +28,7 @@ import data.leviathan.invariants._lib as lib
 #   remedy: "Correct it; kubectl explain lists the fields of every kind."
 deny contains v if {
 	some fault in _faults
-	not fault.code in {"unknown_kind", "custom_kind"}
+	not fault.code in {"unknown_kind", "custom_kind", "wrong_type"}
 	v := lib.violation(rego.metadata.chain(), fault, {"message": fault.message, "subject": fault.pointer})
 }
 

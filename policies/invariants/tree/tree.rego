@@ -66,6 +66,20 @@ deny contains v if {
 }
 
 # METADATA
+# title: A value of a manifest is of a wrong type
+# description: A value of a manifest has a type that its field cannot have. Kubernetes would refuse it, and the other rules see the manifest without it.
+# custom:
+#   code: tree.manifest
+#   severity: error
+#   message: "{message}"
+#   remedy: "Correct it; kubectl explain says the type of every field."
+deny contains v if {
+	some problem in input.problems
+	startswith(problem.code, "manifest_")
+	v := lib.violation(rego.metadata.chain(), problem, _values(problem))
+}
+
+# METADATA
 # title: A file has a syntax error
 # description: A Go file, a go.mod file or a Dockerfile cannot be parsed, or there is a problem of a kind that this rule does not know.
 # custom:
@@ -81,6 +95,6 @@ deny contains v if {
 
 _named_above(code) if code in {"too_large", "too_many", "not_utf8", "binary", "unreadable"}
 
-_named_above(code) if strings.any_prefix_match(code, ["link_", "yaml_", "kustomize_"])
+_named_above(code) if strings.any_prefix_match(code, ["link_", "yaml_", "kustomize_", "manifest_"])
 
 _values(problem) := {"message": problem.message, "subject": problem.code}

@@ -15,6 +15,7 @@ test_every_kind_of_problem_is_named if {
 	_code_of("link_loop") == {"tree.link"}
 	_code_of("yaml_syntax") == {"tree.yaml"}
 	_code_of("kustomize_outside") == {"tree.kustomize"}
+	_code_of("manifest_wrong_type") == {"tree.manifest"}
 	_code_of("go_syntax") == {"tree.syntax"}
 	_code_of("something_new") == {"tree.syntax"}
 }
