@@ -136,7 +136,7 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	if err != nil {
 		return nil, err
 	}
-	policy, err := server.InitialPolicy(ctx, j, source != nil, func(ctx context.Context) (*engine.Snapshot, error) { return firstPolicy(ctx, source) })
+	policy, err := server.InitialPolicy(ctx, j, logger, source != nil, func(ctx context.Context) (*engine.Snapshot, error) { return firstPolicy(ctx, source, logger) })
 	if err != nil {
 		return nil, err
 	}

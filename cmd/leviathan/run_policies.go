@@ -84,9 +84,9 @@ func sourceName(source *engine.PolicySource) string {
 
 // firstPolicy is the policy that a gateway starts on if none ever governed here.
 // The built-in one was tested when the binary was built.
-func firstPolicy(ctx context.Context, source *engine.PolicySource) (*engine.Snapshot, error) {
+func firstPolicy(ctx context.Context, source *engine.PolicySource, logger *slog.Logger) (*engine.Snapshot, error) {
 	if source == nil {
-		return engine.LoadFS(ctx, policies.FS, engine.Options{})
+		return engine.LoadFS(ctx, policies.FS, engine.Options{Tested: true, Logger: logger})
 	}
 	s, _, err := source.Load(ctx)
 	return s, err

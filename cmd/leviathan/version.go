@@ -31,7 +31,7 @@ func (o operator) version() *cobra.Command {
 	cmd := &cobra.Command{Use: "version", Short: "The release, and what it was built with", Args: cobra.NoArgs}
 	out.flag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		bundle, err := engine.LoadFS(cmd.Context(), policies.FS, engine.Options{})
+		bundle, err := engine.LoadFS(cmd.Context(), policies.FS, engine.Options{Tested: true})
 		if err != nil {
 			return cannotLoad(cmd, embeddedDir, err)
 		}

@@ -50,6 +50,7 @@ type builder struct {
 	recorder
 	manifest bundle.Manifest
 	data     map[string]any
+	modules  map[string]*ast.Module // by file: all, or of a tested bundle those that decide
 }
 
 // load takes what read gives through every step of loading.
@@ -99,7 +100,12 @@ func (b *builder) read(read func() (content, error)) (string, error) {
 }
 
 func (b *builder) parse() (_ string, err error) {
+	if b.opts.Tested {
+		b.modules, err = parseReachable(b.files, b.manifest)
+		return fmt.Sprintf("%d modules that the answer depends on", len(b.modules)), err
+	}
 	b.modules, err = parse(b.files, b.manifest)
+	b.parsed.Store(&b.modules)
 	return fmt.Sprintf("%d modules", len(b.modules)), err
 }
 
@@ -111,6 +117,10 @@ func (b *builder) compile() (_ string, err error) {
 func (b *builder) metadata() (_ string, err error) {
 	if b.codes, err = readCodes(liveModules(b.modules)); err != nil {
 		return "", err
+	}
+	b.documented = map[string]bool{}
+	for _, c := range append(Failures(), b.codes...) {
+		b.documented[c.Code] = true
 	}
 	b.deadlines, err = readDeadlines(b.compiler)
 	return fmt.Sprintf("%d codes", len(b.codes)), err

@@ -93,12 +93,11 @@ func LoadChecks(ctx context.Context, opts Options, sources ...Source) (*Checks, 
 	if s.revision == "" {
 		s.revision = s.digest[len("sha256:"):][:12]
 	}
-	if s.modules, err = parse(slices.DeleteFunc(slices.Clone(files), func(f file) bool { return isTest(f.name) }), manifest); err != nil {
+	modules, err := parse(slices.DeleteFunc(slices.Clone(files), func(f file) bool { return isTest(f.name) }), manifest)
+	if err != nil {
 		return nil, err
 	}
-	if s.codes, err = readCodes(s.modules); err != nil {
-		return nil, err
-	}
+	s.parsed.Store(&modules)
 	return s.Checks(ctx)
 }
 
@@ -127,13 +126,20 @@ func (s *Snapshot) prepareChecks(ctx context.Context) (*Checks, error) {
 	if err != nil {
 		return nil, err
 	}
-	live := liveModules(s.modules)
+	live, err := s.liveParsed()
+	if err != nil {
+		return nil, err
+	}
+	codes, err := readCodes(live)
+	if err != nil {
+		return nil, err
+	}
 	compiler, err := compile(live, data)
 	if err != nil {
 		return nil, err
 	}
 	store := newStore(data)
-	c := &Checks{digest: s.digest, revision: s.revision, codes: s.codes, list: findChecks(live), prepared: map[string]preparedCheck{}}
+	c := &Checks{digest: s.digest, revision: s.revision, codes: codes, list: findChecks(live), prepared: map[string]preparedCheck{}}
 	for _, check := range c.list {
 		under := checksUnder + "." + check.Name
 		ref := under + "." + denyRule
@@ -147,8 +153,8 @@ func (s *Snapshot) prepareChecks(ctx context.Context) (*Checks, error) {
 		if err != nil {
 			return nil, refuse(StepEntrypoint, "", err, "prepare %s: %v", ref, err)
 		}
-		codes := slices.DeleteFunc(slices.Clone(s.codes), func(code Code) bool { return "data."+code.Package != under })
-		c.prepared[check.Name] = preparedCheck{check, &Snapshot{query: query, files: s.files, codes: codes}}
+		own := slices.DeleteFunc(slices.Clone(codes), func(code Code) bool { return "data."+code.Package != under })
+		c.prepared[check.Name] = preparedCheck{check, &Snapshot{query: query, files: s.files, codes: own}}
 	}
 	if len(c.list) == 0 {
 		return nil, refuse(StepEntrypoint, "", nil, "no rules: no package under %s has the rule %s", checksUnder, denyRule)

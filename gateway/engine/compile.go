@@ -148,6 +148,13 @@ func outsideRoots(data map[string]any, prefix string, roots []string) (string, b
 // roots. It reports all files with problems. Modules do not depend on each other
 // here, so that every processor takes its share.
 func parse(files []file, manifest bundle.Manifest) (map[string]*ast.Module, error) {
+	modules, err := parseEach(files, manifest)
+	labelCodes(liveModules(modules))
+	return modules, err
+}
+
+// parseEach is parse without the labels.
+func parseEach(files []file, manifest bundle.Manifest) (map[string]*ast.Module, error) {
 	opts := ast.ParserOptions{Capabilities: hermetic(), ProcessAnnotation: true, RegoVersion: ast.RegoV1}
 	type parsed struct {
 		module   *ast.Module
@@ -174,7 +181,6 @@ func parse(files []file, manifest bundle.Manifest) (map[string]*ast.Module, erro
 			modules[files[i].name] = r.module
 		}
 	}
-	labelCodes(liveModules(modules))
 	return modules, refuseAll(StepParse, problems)
 }
 

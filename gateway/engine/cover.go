@@ -26,7 +26,11 @@ type Coverage struct {
 func (s *Snapshot) Cover(ctx context.Context, questions iter.Seq2[string, Input]) (Coverage, error) {
 	out := Coverage{Fired: map[string]int{}}
 	at := map[place]string{}
-	for _, c := range s.codes {
+	modules, err := s.modules()
+	if err != nil {
+		return Coverage{}, fmt.Errorf("cover: %w", err)
+	}
+	for _, c := range s.Codes() {
 		out.Fired[c.Code] = 0
 		at[place{c.File, c.Line}] = c.Code
 	}
@@ -48,7 +52,7 @@ func (s *Snapshot) Cover(ctx context.Context, questions iter.Seq2[string, Input]
 		}
 	}
 	var report TestReport
-	report.measure(lines.Report(liveModules(s.modules)))
+	report.measure(lines.Report(liveModules(modules)))
 	out.Files = report.Files
 	return out, nil
 }

@@ -12,6 +12,9 @@
 // bundle, and whatever the plan cannot finish by OPA's interpreter, which is
 // slower and whose answers the plan's are held to; see [Options.Interpreted].
 //
+// What passed the [Gate] before, byte for byte, need not be parsed and compiled
+// whole to be asked again: see [Options.Tested].
+//
 // Whatever goes wrong is a deny with a reason of its own. There is no error to
 // forget: an undefined answer, a failing builtin, a malformed result, a
 // deadline and a cancelled caller each have a code; see [Failures].

@@ -84,7 +84,7 @@ func (s *Snapshot) explain(ctx context.Context, action string, in Input, read fu
 		return Explanation{}, fmt.Errorf("explain %s: %w", action, err)
 	}
 	e := Explanation{Allow: result.Allow, Reasons: result.Reasons, Obligations: result.Obligations}
-	for _, code := range s.codes {
+	for _, code := range s.Codes() {
 		x := tracer.explained(code)
 		x.Reason = slices.ContainsFunc(result.Reasons, func(r gateway.Reason) bool { return r.Code == code.Code })
 		e.Rules = append(e.Rules, x)

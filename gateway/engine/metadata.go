@@ -45,10 +45,6 @@ type Code struct {
 
 var codeForm = regexp.MustCompile(`^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$`)
 
-// Codes lists the METADATA of every rule that has a custom.code, sorted by
-// code. The codes are unique.
-func (s *Snapshot) Codes() []Code { return slices.Clone(s.codes) }
-
 // labelCodes labels the rules that have codes, so that a decision can tell
 // which of them fired. It comes before the modules are compiled, which copies
 // them.

@@ -31,6 +31,11 @@ type Options struct {
 	Scope string
 	// RequireSignature refuses a bundle that is not signed by one of Keys.
 	RequireSignature bool
+	// Tested says that the bundle went through [Gate] before, byte for byte. Only
+	// what the decision and the mask depend on is parsed and compiled then, and
+	// the rest of it, the checks of repositories and all tests, when it is first
+	// asked for. The answers are the same.
+	Tested bool
 	// Interpreted evaluates by OPA's interpreter alone, some five times slower
 	// and with the same answers: to hold the two against each other.
 	Interpreted bool
@@ -62,7 +67,6 @@ type Snapshot struct {
 	packed    []byte
 	digest    string
 	revision  string
-	modules   map[string]*ast.Module // as parsed, tests too, by file
 	store     storage.Store
 	compiler  *ast.Compiler
 	query     rego.PreparedEvalQuery
@@ -71,11 +75,20 @@ type Snapshot struct {
 	distrust  atomic.Bool             // it was wrong: the query is interpreted
 	mask      *rego.PreparedEvalQuery // nil if the bundle masks nothing
 	deadlines deadlines
-	codes     []Code
+	codes     []Code       // of a tested bundle those of the rules that decide
 	steps     []StepResult // of loading
+
+	documented map[string]bool // codes, and those of the engine
+
+	// parsed are all modules, tests too, by file, from loading until the tests
+	// have used them; see modules.
+	parsed atomic.Pointer[map[string]*ast.Module]
 
 	checksMu sync.Mutex
 	checks   *Checks // made when they are first asked for
+
+	codesMu  sync.Mutex
+	allCodes []Code // of a tested bundle, when they are first asked for
 }
 
 // LoadDir loads the bundle in a directory: its *.rego, data.json, data.yaml

@@ -88,6 +88,11 @@ func (s *Snapshot) runSuite(ctx context.Context, opts TestOptions) (TestReport, 
 	if err != nil {
 		return TestReport{}, err
 	}
+	modules, err := s.modules()
+	if err != nil {
+		return TestReport{}, err
+	}
+	s.parsed.Store(nil) // the largest part of a bundle, and hardly ever needed again
 	store := newStore(data)
 	txn, err := store.NewTransaction(ctx, storage.TransactionParams{})
 	if err != nil {
@@ -99,7 +104,7 @@ func (s *Snapshot) runSuite(ctx context.Context, opts TestOptions) (TestReport, 
 	runner := tester.NewRunner().
 		SetCompiler(newCompiler(data, true)).
 		SetStore(store).
-		SetModules(s.modules).
+		SetModules(modules).
 		CapturePrintOutput(true).
 		RaiseBuiltinErrors(true).
 		SetTimeout(timeout)
@@ -132,7 +137,7 @@ func (s *Snapshot) runSuite(ctx context.Context, opts TestOptions) (TestReport, 
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
 	})
 	if !opts.NoCoverage {
-		report.measure(tracer.Report(liveModules(s.modules)))
+		report.measure(tracer.Report(liveModules(modules)))
 	}
 	if err := ctx.Err(); err != nil {
 		return report, refuse(StepTest, "", err, "run tests: %v", err)

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,7 +31,6 @@ type metrics struct {
 	registry     *prometheus.Registry
 	decisions    *prometheus.CounterVec
 	reasons      *prometheus.CounterVec
-	codes        atomic.Pointer[codeSet]
 	evaluation   prometheus.Histogram
 	requests     *prometheus.HistogramVec
 	authFailures prometheus.Counter
@@ -134,24 +132,10 @@ func (d *decided) outcome() string {
 	return "deny"
 }
 
-// A codeSet is the codes of one policy that have a label.
-type codeSet struct {
-	of    *engine.Snapshot
-	known map[string]bool
-}
-
 // code is the label of a reason: its code, if the policy that gave it, the
 // engine or the gateway documents it.
 func (m *metrics) code(policy *engine.Snapshot, code string) string {
-	set := m.codes.Load()
-	if set == nil || set.of != policy {
-		set = &codeSet{of: policy, known: map[string]bool{codeContention: true}}
-		for _, c := range append(policy.Codes(), engine.Failures()...) {
-			set.known[c.Code] = true
-		}
-		m.codes.Store(set)
-	}
-	if !set.known[code] {
+	if code != codeContention && !policy.Documents(code) {
 		return other
 	}
 	return code

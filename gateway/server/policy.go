@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -40,14 +41,14 @@ type policyLife struct {
 // the source is one that changes by itself, it is what governed last: load is
 // asked only if nothing ever did, so that a source that is down or has become
 // worse stops no start. What the source has then takes the gate like any change.
-func InitialPolicy(ctx context.Context, j *journal.Journal, watched bool, load func(context.Context) (*engine.Snapshot, error)) (*engine.Snapshot, error) {
+func InitialPolicy(ctx context.Context, j *journal.Journal, logger *slog.Logger, watched bool, load func(context.Context) (*engine.Snapshot, error)) (*engine.Snapshot, error) {
 	if watched {
 		last, err := j.Activations(ctx, 1)
 		if err != nil {
 			return nil, err
 		}
 		if len(last) == 1 && last[0].Stored {
-			policy, err := storedPolicy(ctx, j, last[0].PolicyDigest)
+			policy, err := storedPolicy(ctx, j, last[0].PolicyDigest, engine.Options{Tested: true, Logger: logger})
 			if err != nil {
 				return nil, fmt.Errorf("start on the policy that governed last: %w; start once without --policies, on the built-in one, and the source takes the gate from there", err)
 			}
@@ -58,12 +59,12 @@ func InitialPolicy(ctx context.Context, j *journal.Journal, watched bool, load f
 }
 
 // storedPolicy loads a policy that governed before from the journal.
-func storedPolicy(ctx context.Context, j *journal.Journal, digest string) (*engine.Snapshot, error) {
+func storedPolicy(ctx context.Context, j *journal.Journal, digest string, opts engine.Options) (*engine.Snapshot, error) {
 	data, err := j.Bundle(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
-	s, err := engine.LoadBytes(ctx, data, engine.Options{})
+	s, err := engine.LoadBytes(ctx, data, opts)
 	if err != nil {
 		return nil, fmt.Errorf("load the policy %s from the journal: %w", digest, err)
 	}
@@ -346,7 +347,8 @@ func (s *Server) rollBack(ctx context.Context, p principal, req gateway.PolicyCh
 	if err != nil {
 		return err
 	}
-	policy, err := storedPolicy(ctx, s.journal, to.PolicyDigest)
+	// Whole: another release may have taken it through the gate.
+	policy, err := storedPolicy(ctx, s.journal, to.PolicyDigest, engine.Options{Logger: s.log})
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -178,11 +179,11 @@ func TestAStartWithoutItsSourceUsesTheLastGoodPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	down := func(context.Context) (*engine.Snapshot, error) { return nil, errors.New("the source is down") }
-	got, err := server.InitialPolicy(context.Background(), w.journal, true, down)
+	got, err := server.InitialPolicy(context.Background(), w.journal, slog.New(slog.DiscardHandler), true, down)
 	if err != nil || got.Digest() != next.Digest() {
 		t.Errorf("with the source down a start uses %v, %v", got, err)
 	}
-	if _, err := server.InitialPolicy(context.Background(), w.journal, false, down); err == nil {
+	if _, err := server.InitialPolicy(context.Background(), w.journal, slog.New(slog.DiscardHandler), false, down); err == nil {
 		t.Error("the built-in policy was replaced by one of the journal")
 	}
 }

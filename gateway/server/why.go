@@ -39,7 +39,7 @@ func (s *Server) policyOf(ctx context.Context, digest string) (*engine.Snapshot,
 			return known, nil
 		}
 	}
-	policy, err := storedPolicy(ctx, s.journal, digest)
+	policy, err := storedPolicy(ctx, s.journal, digest, engine.Options{Tested: true, Logger: s.log})
 	if err != nil {
 		return nil, err
 	}
