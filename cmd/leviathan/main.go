@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -33,14 +34,13 @@ func main() {
 		os.Exit(worker.SandboxMain(os.Args[2:]))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:])
+	code := run(ctx, rootAs(filepath.Base(os.Args[0])), os.Args[1:])
 	stop()
 	os.Exit(code)
 }
 
-// run executes one command line and returns its exit code.
-func run(ctx context.Context, args []string) int {
-	root := newRoot()
+// run executes one command line of root and returns its exit code.
+func run(ctx context.Context, root *cobra.Command, args []string) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string) int {
 	}
 	var coded *exitError
 	if !errors.As(err, &coded) || coded.err != nil {
-		fmt.Fprintln(root.ErrOrStderr(), "leviathan: "+err.Error())
+		fmt.Fprintln(root.ErrOrStderr(), root.Name()+": "+err.Error())
 	}
 	return exitCode(ctx, err)
 }

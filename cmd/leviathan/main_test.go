@@ -11,7 +11,7 @@ import (
 
 // TestMain lets scripts run this test binary as the command that it tests.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"leviathan": main})
+	testscript.Main(m, map[string]func(){"leviathan": main, ctlName: main})
 }
 
 func TestScripts(t *testing.T) {

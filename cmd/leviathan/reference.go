@@ -30,7 +30,7 @@ func generated(ctx context.Context, root *cobra.Command, source fs.FS) (map[stri
 		return nil, err
 	}
 	return map[string][]byte{
-		"cli.md":       referenceOf(root),
+		"cli.md":       append(referenceOf(root), calls04Of(newCtl(operatorHere()))...),
 		"api.md":       routesOf(server.Routes(), server.Kinds()),
 		"openapi.yaml": api,
 		"policies.md":  codesOf(snapshot.Codes(), engine.Failures()),
@@ -83,6 +83,17 @@ func referenceOf(root *cobra.Command) []byte {
 				writeCommand(&b, cmd)
 			}
 		}
+	}
+	return b.Bytes()
+}
+
+// calls04Of are the calls of the earlier release, which the help of root does
+// not list.
+func calls04Of(root *cobra.Command) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "\n## The calls of release 0.4: `%s`\n\n%s\n\n```\n%s\n```\n", root.Name(), root.Long, root.Example)
+	for _, cmd := range sorted(root) {
+		writeCommand(&b, cmd)
 	}
 	return b.Bytes()
 }

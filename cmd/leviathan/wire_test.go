@@ -50,20 +50,34 @@ func execute(ctx context.Context, o operator, stdin string, args ...string) ran 
 
 // executeTo is execute with a stdout of the caller's.
 func executeTo(ctx context.Context, stdout io.Writer, o operator, stdin string, args ...string) ran {
-	var stderr bytes.Buffer
 	root := &cobra.Command{Use: "leviathan", SilenceUsage: true, SilenceErrors: true}
 	root.AddGroup(&cobra.Group{ID: "look", Title: "Look:"}, &cobra.Group{ID: "act", Title: "Act:"}, &cobra.Group{ID: "edit", Title: "Edit:"})
 	root.AddCommand(o.commands()...)
-	root.SetArgs(args)
 	root.SetIn(strings.NewReader(stdin))
 	root.SetOut(stdout)
+	return executed(ctx, root, args...)
+}
+
+// executeOn runs one command line of a root, as run does.
+func executeOn(ctx context.Context, root *cobra.Command, args ...string) ran {
+	var stdout bytes.Buffer
+	root.SetIn(strings.NewReader(""))
+	root.SetOut(&stdout)
+	got := executed(ctx, root, args...)
+	got.stdout = stdout.String()
+	return got
+}
+
+func executed(ctx context.Context, root *cobra.Command, args ...string) ran {
+	var stderr bytes.Buffer
+	root.SetArgs(args)
 	root.SetErr(&stderr)
 	code := exitDone
 	if err := root.ExecuteContext(ctx); err != nil {
 		code = exitCode(ctx, err)
 		var coded *exitError
 		if !errors.As(err, &coded) || coded.err != nil {
-			fmt.Fprintln(&stderr, "leviathan: "+err.Error())
+			fmt.Fprintln(&stderr, root.Name()+": "+err.Error())
 		}
 	}
 	return ran{stderr: stderr.String(), code: code}
