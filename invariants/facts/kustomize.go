@@ -27,6 +27,10 @@ func (t *tree) render(ctx context.Context, sources map[string]*source) {
 			included[dir] = true
 		}
 	}
+	faulty := map[string]bool{}
+	for _, fault := range t.facts.Manifests.Faults {
+		faulty[fault.Document] = true
+	}
 	var lock sync.Mutex
 	var wg sync.WaitGroup
 	turns := make(chan struct{}, 2)
@@ -50,32 +54,51 @@ func (t *tree) render(ctx context.Context, sources map[string]*source) {
 		wg.Go(func() {
 			turns <- struct{}{}
 			defer func() { <-turns }()
-			view := &treeFS{root: t.root, limit: t.opts.MaxFileBytes, reads: map[string]bool{}}
-			if k.traceable {
-				view.traced = k.file
-			}
-			resources, err := runKustomize(view, dir)
+			resources, err := t.overlay(k, dir, overlay, sources, faulty)
+			made, granted := workloads(dir, resources), grants(resources)
 			lock.Lock()
 			defer lock.Unlock()
-			overlay.Reads = sortedKeys(view.reads)
 			if err != nil {
 				t.facts.Problems = append(t.facts.Problems, Problem{Place{k.file, 1, 1}, "kustomize_failed", "kustomize cannot render this: " + err.Error()})
 				return
 			}
-			overlay.OK = true
-			t.rendered(dir, overlay, resources)
+			t.facts.Workloads[dir], t.facts.RBAC[dir] = made, granted
 		})
 	}
 	wg.Wait()
 }
 
-// rendered makes the facts of one rendered kustomization.
-func (t *tree) rendered(dir string, overlay *Overlay, resources []resource) {
-	f := t.facts
+// overlay renders one kustomization into its facts.
+func (t *tree) overlay(k *kustomization, dir string, into *Overlay, sources map[string]*source, faulty map[string]bool) (resources []resource, err error) {
+	var plain bool
+	if resources, into.Reads, plain = t.plainly(k, dir, sources, faulty); !plain {
+		view := &treeFS{root: t.root, limit: t.opts.MaxFileBytes, reads: map[string]bool{}}
+		if k.traceable {
+			view.traced = k.file
+		}
+		resources, err = runKustomize(view, dir)
+		into.Reads = sortedKeys(view.reads)
+		if err != nil {
+			return nil, err
+		}
+		relateOrigins(resources, dir, into, sources)
+	}
+	into.OK = true
+	for _, r := range resources {
+		into.Documents = append(into.Documents, r.Resource)
+	}
+	return resources, nil
+}
+
+// relateOrigins finds the document that each rendered resource was made of.
+func relateOrigins(resources []resource, dir string, overlay *Overlay, sources map[string]*source) {
 	inFile := map[string][]*Document{}
 	for _, file := range overlay.Reads {
-		for _, d := range f.Documents {
-			if d.File == file && d.Kind != "" && d.Within == nil {
+		if sources[file] == nil {
+			continue
+		}
+		for _, d := range sources[file].documents {
+			if d.Kind != "" && d.Within == nil {
 				inFile[file] = append(inFile[file], d)
 			}
 		}
@@ -89,10 +112,7 @@ func (t *tree) rendered(dir string, overlay *Overlay, resources []resource) {
 		if r.Value = t.schema.rendered(t, *r); r.origin != nil {
 			r.Value, _ = shared(r.Value, r.origin.Value)
 		}
-		overlay.Documents = append(overlay.Documents, r.Resource)
 	}
-	f.Workloads[dir] = workloads(dir, resources)
-	f.RBAC[dir] = grants(resources)
 }
 
 // shared is the value with every mapping and list that is equal to its

@@ -25,15 +25,20 @@ type source struct {
 	documents []*Document
 	nodes     map[string]*yaml.Node // root of each document, by id
 	problems  []Problem
+	// plain files have nothing that two readers of YAML could take for two things:
+	// problems, aliases, merge keys, nulls, marks with something behind them.
+	plain bool
 }
 
 // parseYAML parses every document of a file, each by itself: one that is
 // broken does not hide the others.
 func parseYAML(file string, data []byte) *source {
 	s := &source{file: file, lines: strings.Split(string(data), "\n"), nodes: map[string]*yaml.Node{}}
+	s.plain = plainText(s.lines)
 	for _, piece := range splitDocuments(s.lines, file+"#") {
 		s.document(piece)
 	}
+	s.plain = s.plain && len(s.problems) == 0
 	return s
 }
 
@@ -79,6 +84,9 @@ func splitDocuments(lines []string, prefix string) (pieces []piece) {
 		for _, line := range lines[from:to] {
 			if trimmed := strings.TrimSpace(line); trimmed != "" && trimmed[0] != '#' && trimmed != "---" && trimmed != "..." {
 				text := strings.Join(lines[from:to], "\n")
+				if to < len(lines) {
+					text += "\n" // a block of text at the end keeps its own
+				}
 				pieces = append(pieces, piece{id: prefix + strconv.Itoa(len(pieces)), text: text, move: placing{line: from}})
 				return
 			}
@@ -162,6 +170,7 @@ func (s *source) document(p piece) {
 	}
 	c := nodeConverter{source: s, move: p.move, at: map[string][2]int{}}
 	value := c.value(root.Content[0], "", nil, 0)
+	s.plain = s.plain && (p.within != nil || !c.doubtful)
 	if c.stopped {
 		return
 	}

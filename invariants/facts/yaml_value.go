@@ -18,6 +18,8 @@ type nodeConverter struct {
 	at      map[string][2]int
 	nodes   int
 	stopped bool
+	// doubtful documents have aliases, merge keys or nulls.
+	doubtful bool
 }
 
 func (c *nodeConverter) stop(at [2]int, code, message string) any {
@@ -59,6 +61,7 @@ func (c *nodeConverter) value(n *yaml.Node, pointer string, alias *[2]int, depth
 	c.note(pointer, at)
 	switch n.Kind {
 	case yaml.AliasNode:
+		c.doubtful = true
 		return c.value(n.Alias, pointer, &at, depth+1)
 	case yaml.SequenceNode:
 		list := make([]any, len(n.Content))
@@ -69,7 +72,9 @@ func (c *nodeConverter) value(n *yaml.Node, pointer string, alias *[2]int, depth
 	case yaml.MappingNode:
 		return c.mapping(n, pointer, alias, depth)
 	default:
-		return scalar(n)
+		value := scalar(n)
+		c.doubtful = c.doubtful || value == nil
+		return value
 	}
 }
 
@@ -79,6 +84,7 @@ func (c *nodeConverter) mapping(n *yaml.Node, pointer string, alias *[2]int, dep
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.ShortTag() == "!!merge" {
+			c.doubtful = true
 			merges = append(merges, value)
 			continue
 		}
