@@ -54,10 +54,11 @@ func (t *tree) render(ctx context.Context, sources map[string]*source) {
 		wg.Go(func() {
 			turns <- struct{}{}
 			defer func() { <-turns }()
-			resources, err := t.overlay(k, dir, overlay, sources, faulty)
+			resources, problems, err := t.overlay(k, dir, overlay, sources, faulty)
 			made, granted := workloads(dir, resources), grants(resources)
 			lock.Lock()
 			defer lock.Unlock()
+			t.facts.Problems = append(t.facts.Problems, problems...)
 			if err != nil {
 				t.facts.Problems = append(t.facts.Problems, Problem{Place{k.file, 1, 1}, "kustomize_failed", "kustomize cannot render this: " + err.Error()})
 				return
@@ -69,7 +70,7 @@ func (t *tree) render(ctx context.Context, sources map[string]*source) {
 }
 
 // overlay renders one kustomization into its facts.
-func (t *tree) overlay(k *kustomization, dir string, into *Overlay, sources map[string]*source, faulty map[string]bool) (resources []resource, err error) {
+func (t *tree) overlay(k *kustomization, dir string, into *Overlay, sources map[string]*source, faulty map[string]bool) (resources []resource, problems []Problem, err error) {
 	var plain bool
 	if resources, into.Reads, plain = t.plainly(k, dir, sources, faulty); !plain {
 		view := &treeFS{root: t.root, limit: t.opts.MaxFileBytes, reads: map[string]bool{}}
@@ -79,15 +80,16 @@ func (t *tree) overlay(k *kustomization, dir string, into *Overlay, sources map[
 		resources, err = runKustomize(view, dir)
 		into.Reads = sortedKeys(view.reads)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		relateOrigins(resources, dir, into, sources)
+		problems = t.schema.rendered(resources)
 	}
 	into.OK = true
 	for _, r := range resources {
 		into.Documents = append(into.Documents, r.Resource)
 	}
-	return resources, nil
+	return resources, problems, nil
 }
 
 // relateOrigins finds the document that each rendered resource was made of.
@@ -108,8 +110,6 @@ func relateOrigins(resources []resource, dir string, overlay *Overlay, sources m
 		r.file = overlay.File
 		if r.origin = originOf(r, dir, inFile); r.origin != nil {
 			r.Document = r.origin.ID
-		}
-		if r.Value = t.schema.rendered(t, *r); r.origin != nil {
 			r.Value, _ = shared(r.Value, r.origin.Value)
 		}
 	}

@@ -37,11 +37,11 @@ func readPlain(t interface {
 	if err != nil {
 		t.Fatal(err)
 	}
-	types, err := manifestTypes()
+	schema, err := newSchema()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := plainTree{&tree{root: root, facts: empty(Binary{}), opts: Options{MaxFileBytes: defaultFileBytes}}, map[string]*source{}, map[string]bool{}}
+	p := plainTree{&tree{root: root, facts: empty(Binary{}), opts: Options{MaxFileBytes: defaultFileBytes}, schema: schema}, map[string]*source{}, map[string]bool{}}
 	for name, text := range files {
 		p.facts.Files[name] = File{}
 		s := parseYAML(name, []byte(text))
@@ -50,7 +50,7 @@ func readPlain(t interface {
 			p.facts.Documents[d.ID] = d
 		}
 	}
-	for _, fault := range checkManifests(p.facts, types).Faults {
+	for _, fault := range p.checkManifests().Faults {
 		p.faulty[fault.Document] = true
 	}
 	return p
@@ -67,6 +67,7 @@ func (p plainTree) both(dir string) (plain []resource, reads []string, ok bool, 
 	if asked, err = runKustomize(view, dir); err == nil {
 		askedReads = sortedKeys(view.reads)
 		relateOrigins(asked, dir, &Overlay{File: k.file, Reads: askedReads}, p.sources)
+		p.schema.rendered(asked)
 	}
 	return plain, reads, ok, asked, askedReads, err
 }

@@ -45,7 +45,7 @@ func (t *tree) checkManifests() Manifests {
 		if c.resource(d.Value, "") {
 			out.Checked++
 		}
-		t.refuse(c, d.place)
+		t.facts.Problems = append(t.facts.Problems, c.problems(d.place)...)
 		d.Value = c.fitting(d.Value)
 		out.Faults = append(out.Faults, c.faults...)
 	}
@@ -124,26 +124,32 @@ type topologyShape struct {
 func (s schema) topology(t *tree, d *Document) any {
 	c := &manifestCheck{schema: s, document: d}
 	c.value(d.Value, reflect.TypeFor[topologyShape](), "")
-	t.refuse(c, d.place)
+	t.facts.Problems = append(t.facts.Problems, c.problems(d.place)...)
 	return c.fitting(d.Value)
 }
 
-// refuse makes problems of what is of a wrong type.
-func (t *tree) refuse(c *manifestCheck, place func(pointer string) Place) {
+// problems are what is of a wrong type.
+func (c *manifestCheck) problems(place func(pointer string) Place) (out []Problem) {
 	for _, fault := range c.faults {
 		if fault.Code == "wrong_type" {
-			t.facts.Problems = append(t.facts.Problems, Problem{place(fault.Pointer), "manifest_wrong_type", fault.Message})
+			out = append(out, Problem{place(fault.Pointer), "manifest_wrong_type", fault.Message})
 		}
 	}
+	return out
 }
 
-// rendered is what a kustomization renders without what is of another type. A
-// patch can make such values of manifests that fit.
-func (s schema) rendered(t *tree, r resource) any {
-	c := &manifestCheck{schema: s, document: &Document{}}
-	c.resource(r.Value, "")
-	t.refuse(c, r.place)
-	return c.fitting(r.Value)
+// rendered takes out of what a kustomization renders what is of another type. A
+// patch can make such values of manifests that fit. It may run beside itself.
+func (s schema) rendered(resources []resource) (out []Problem) {
+	s.shapes = map[reflect.Type]map[string]reflect.Type{}
+	for i := range resources {
+		r := &resources[i]
+		c := &manifestCheck{schema: s, document: &Document{}}
+		c.resource(r.Value, "")
+		out = append(out, c.problems(r.place)...)
+		r.Value = c.fitting(r.Value)
+	}
+	return out
 }
 
 // without is a copy of the value that lacks what the parts of a pointer lead to.
