@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -103,7 +102,6 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	if err := worker.Undumpable(); err != nil {
 		logger.Warn("this process can be inspected by others of the same user", "error", err)
 	}
-	collectSeldom()
 	if err := os.MkdirAll(o.state, 0o700); err != nil {
 		return nil, fmt.Errorf("creating the state folder: %w", err)
 	}
@@ -123,6 +121,8 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 			err = errors.Join(err, member.leave())
 		}
 	}()
+	loaded := collectOnce() // after the wait for a Lease, which may be long
+	defer loaded()
 	j, err := journal.Open(ctx, journal.Config{Dir: o.state, Logger: logger, Now: time.Now, Fence: member.fence()})
 	if err != nil {
 		return nil, err
@@ -169,14 +169,6 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	g.follow(eng, source)
 	g.consume(o.consumers)
 	return g, nil
-}
-
-// collectSeldom trades memory, of which a gateway needs little, for processor
-// time. GOGC, when it is set, is the operator's word.
-func collectSeldom() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300)
-	}
 }
 
 // serve starts what runs until Close.
