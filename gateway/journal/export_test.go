@@ -50,24 +50,30 @@ func Plans() []Plan {
 		"allowed": {Outcome: "allow"}, "allowed by action": {Outcome: "allow", Action: "x"}, "masked": {Masked: true}, "masked of target": {Masked: true, Target: "a"},
 		"by code of target": {Code: "x", Target: "a"}, "of task in time": {Task: "t", Since: at}, "decisions by revision": {Revision: "r"}, "decisions in time": {Since: at, Until: at}, "denials of target": {Outcome: "deny", Target: "a"},
 	} {
-		sql, args, err := sqlDecisions(f, 1, noBound, 10)
-		if err != nil {
-			panic(err)
+		for table, fresh := range map[string]bool{"": false, ", fresh": true} {
+			sql, args, err := sqlDecisions(f, fresh, 1, noBound, 10)
+			if err != nil {
+				panic(err)
+			}
+			add(name+table, sql, args)
 		}
-		add(name, sql, args)
 	}
 	for name, target := range map[string]string{"state's attempts": "a", "all live attempts": ""} {
 		sql, args := liveAttempts(gateway.TargetID(target))
 		add(name, sql, args)
 	}
 	for name, r := range map[string]DecisionRange{"replay": {}, "replay of target": {Target: "a", Since: at}, "replay of action": {Action: "x"}} {
-		sql, args := sqlEachDecision(r, 0, 10)
-		add(name, sql, args)
+		for table, fresh := range map[string]bool{"": false, ", fresh": true} {
+			sql, args := sqlEachDecision(r, fresh, 0, 10)
+			add(name+table, sql, args)
+		}
 	}
 	add("each attempt", sqlEachAttempt, []any{"", 10})
 	add("codes", sqlCodes, nil)
 	add("count of code", sqlCount, []any{"x", 1})
 	add("count of code by time", sqlCountByTime, []any{"x", at})
+	add("count of fresh codes", sqlCountFresh, []any{at})
+	add("fresh decision", selectDecision+sqlOneFresh, []any{"x"})
 	add("masked decisions", sqlMasked, nil)
 	add("activations", sqlActivations, []any{"bundle.activated", 10})
 	add("intents", sqlIntents, nil)

@@ -123,17 +123,39 @@ func with[P any](raw json.RawMessage, c *columns, fold func(*columns, *P) error)
 	return fold(c, &p)
 }
 
-// decision indexes a decision.
+// freshSpan is after how many records the decisions among them get their
+// indexes. It depends on the seq alone, so that a rebuilt journal is equal.
+const freshSpan = tileSize
+
+// decision notes what a decision is found by.
 func (f *folder) decision(c *columns, d *DecisionIndex) error {
-	err := f.db.exec(`INSERT INTO decision (seq, action, allow, dry_run, target, task, attempt, revision, policy_digest, asked_by, masked)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.Seq, c.Type, d.Allow, d.DryRun, c.Target, c.Task, c.Attempt, d.Revision, d.PolicyDigest, d.AskedBy, d.Masked)
-	if err != nil {
-		return err
+	codes := []byte{'['}
+	for i, code := range sorted(d.Codes) {
+		if i > 0 {
+			codes = append(codes, ',')
+		}
+		codes = appendText(codes, code)
 	}
-	for _, code := range sorted(d.Codes) {
-		if err := f.db.exec(`INSERT INTO decision_code (code, seq, action) VALUES (?, ?, ?)`, code, c.Seq, c.Type); err != nil {
-			return err
+	return f.db.exec(`INSERT INTO decision_fresh (seq, action, allow, dry_run, target, task, attempt, revision, policy_digest, asked_by, masked, codes)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.Seq, c.Type, d.Allow, d.DryRun, c.Target, c.Task, c.Attempt, d.Revision, d.PolicyDigest, d.AskedBy, d.Masked, string(append(codes, ']')))
+}
+
+// settle indexes the fresh decisions, when seq is a record after which they
+// are. It comes after the folding of every record.
+func (f *folder) settle(seq int64) error {
+	if seq%freshSpan != 0 {
+		return nil
+	}
+	for _, sql := range []string{
+		`INSERT INTO decision (seq, action, allow, dry_run, target, task, attempt, revision, policy_digest, asked_by, masked)
+		SELECT seq, action, allow, dry_run, target, task, attempt, revision, policy_digest, asked_by, masked FROM decision_fresh`,
+		`INSERT INTO decision_code (code, seq, action)
+		SELECT c.value, f.seq, f.action FROM decision_fresh f CROSS JOIN json_each(f.codes) c`,
+		`DELETE FROM decision_fresh`,
+	} {
+		if err := f.db.exec(sql); err != nil {
+			return fmt.Errorf("index decisions: %w", err)
 		}
 	}
 	return nil

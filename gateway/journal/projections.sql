@@ -177,6 +177,25 @@ CREATE TABLE edge (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX edge_sink ON edge (type, sink, source);
 
+-- What decisions are found by. A decision touches one page here, not one of
+-- each index: it stands in decision_fresh until the next record whose seq is a
+-- multiple of 256, and then moves with its fellows. Whoever reads decisions
+-- reads both.
+CREATE TABLE decision_fresh (
+	seq           INTEGER PRIMARY KEY,
+	action        TEXT NOT NULL,
+	allow         INTEGER NOT NULL,
+	dry_run       INTEGER NOT NULL,
+	target        TEXT NOT NULL,
+	task          TEXT NOT NULL,
+	attempt       TEXT NOT NULL,
+	revision      TEXT NOT NULL,
+	policy_digest TEXT NOT NULL,
+	asked_by      TEXT NOT NULL,
+	masked        INTEGER NOT NULL,
+	codes         TEXT NOT NULL -- a JSON array, sorted, each once
+) STRICT;
+
 CREATE TABLE decision (
 	seq           INTEGER PRIMARY KEY,
 	action        TEXT NOT NULL,

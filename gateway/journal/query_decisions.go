@@ -27,18 +27,29 @@ type DecisionFilter struct {
 	Page
 }
 
+// hasCode is a condition on a fresh decision.
+const hasCode = "EXISTS (SELECT 1 FROM json_each(d.codes) c WHERE c.value = ?)"
+
 const selectDecision = `SELECT d.seq, j.id, d.action, d.allow, d.dry_run, d.target, d.task, d.attempt, d.revision, d.policy_digest,
 	d.asked_by, j.at, j.leaf, b.bytes, d.masked `
 
-// sqlDecisions is the statement for a filter. The seqs of the page are found
-// in an index first, so that bodies are read for them alone.
-func sqlDecisions(f DecisionFilter, low, before int64, limit int) (string, []any, error) {
+// sqlDecisions is the statement for a filter, over the fresh decisions or the
+// indexed ones. The seqs of the page are found in an index first, so that
+// bodies are read for them alone.
+func sqlDecisions(f DecisionFilter, fresh bool, low, before int64, limit int) (string, []any, error) {
 	from := "FROM decision d "
 	var w where
-	if f.Code != "" {
+	switch {
+	case fresh:
+		from = "FROM decision_fresh d "
+		w.and("d.seq < ? AND d.seq >= ?", before, low)
+		if f.Code != "" {
+			w.and(hasCode, f.Code)
+		}
+	case f.Code != "":
 		from = "FROM decision_code c CROSS JOIN decision d ON d.seq = c.seq "
 		w.and("c.code = ? AND c.seq < ? AND c.seq >= ?", f.Code, before, low)
-	} else {
+	default:
 		w.and("d.seq < ? AND d.seq >= ?", before, low)
 	}
 	switch f.Outcome {
@@ -76,7 +87,7 @@ func sqlDecisions(f DecisionFilter, low, before int64, limit int) (string, []any
 		w.and("j.at < ?", f.Until)
 	}
 	order := " ORDER BY d.seq DESC LIMIT ?"
-	if f.Code != "" {
+	if f.Code != "" && !fresh {
 		order = " ORDER BY c.seq DESC LIMIT ?"
 	}
 	return selectDecision + joined + w.String() + order, append(w.args, limit), nil
@@ -94,21 +105,27 @@ func (j *Journal) Decisions(ctx context.Context, f DecisionFilter) (gateway.Deci
 		if err != nil {
 			return err
 		}
-		sql, args, err := sqlDecisions(f, low, min(before, high), limit+1)
-		if err != nil {
-			return err
+		for _, fresh := range []bool{true, false} { // all that is fresh is newer
+			sql, args, err := sqlDecisions(f, fresh, low, min(before, high), limit+1-len(out.Items))
+			if err != nil {
+				return err
+			}
+			err = db.query(ctx, sql, args, func(r row) error {
+				if len(out.Items) == limit {
+					out.NextPageToken = token(out.Items[limit-1].Recorded.Seq)
+					return nil
+				}
+				d, err := j.scanDecision(r)
+				if err == nil {
+					out.Items = append(out.Items, d.DecisionItem)
+				}
+				return err
+			})
+			if err != nil || out.NextPageToken != "" {
+				return err
+			}
 		}
-		return db.query(ctx, sql, args, func(r row) error {
-			if len(out.Items) == limit {
-				out.NextPageToken = token(out.Items[limit-1].Recorded.Seq)
-				return nil
-			}
-			d, err := j.scanDecision(r)
-			if err == nil {
-				out.Items = append(out.Items, d.DecisionItem)
-			}
-			return err
-		})
+		return nil
 	})
 	return out, err
 }
@@ -176,6 +193,9 @@ type DecisionRecord struct {
 func (j *Journal) Decision(ctx context.Context, id gateway.DecisionID) (out DecisionRecord, found bool, err error) {
 	err = j.list(ctx, "read decision", func(db *conn) error {
 		r, ok, err := db.one(ctx, selectDecision+sqlOneDecision, id)
+		if err == nil && !ok {
+			r, ok, err = db.one(ctx, selectDecision+sqlOneFresh, id)
+		}
 		if err != nil || !ok {
 			return err
 		}
@@ -188,7 +208,10 @@ func (j *Journal) Decision(ctx context.Context, id gateway.DecisionID) (out Deci
 	return out, found, err
 }
 
-const sqlOneDecision = `FROM journal j JOIN decision d ON d.seq = j.seq LEFT JOIN body b ON b.seq = j.seq WHERE j.id = ?`
+const (
+	sqlOneDecision = `FROM journal j JOIN decision d ON d.seq = j.seq LEFT JOIN body b ON b.seq = j.seq WHERE j.id = ?`
+	sqlOneFresh    = `FROM journal j JOIN decision_fresh d ON d.seq = j.seq LEFT JOIN body b ON b.seq = j.seq WHERE j.id = ?`
+)
 
 // scanDecision reads a row of selectDecision.
 func (j *Journal) scanDecision(r row) (out DecisionRecord, err error) {

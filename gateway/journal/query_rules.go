@@ -1,7 +1,10 @@
 package journal
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 
 	"leviathan/gateway"
 )
@@ -25,6 +28,10 @@ const sqlCount = `SELECT action, count(*) FROM decision_code WHERE code = ? AND 
 // Where the clock was set back, a record's time tells and not its place.
 const sqlCountByTime = `SELECT c.action, count(*) FROM decision_code c CROSS JOIN journal j ON j.seq = c.seq
 	WHERE c.code = ? AND j.at >= ? GROUP BY c.action ORDER BY c.action`
+
+// Those of the fresh decisions, which are few.
+const sqlCountFresh = `SELECT c.value, action, count(*) FROM decision_fresh CROSS JOIN json_each(decision_fresh.codes) c
+	CROSS JOIN journal j ON j.seq = decision_fresh.seq WHERE j.at >= ? GROUP BY c.value, action`
 
 // RuleCounts counts, for decisions since a time (zero: all), how often each
 // code was a reason, by code and action in order. A code that was no reason in
@@ -53,12 +60,33 @@ func (j *Journal) RuleCounts(ctx context.Context, since gateway.Time) ([]RuleCou
 				return nil
 			})
 		}
+		if err != nil {
+			return err
+		}
+		out, err = addFresh(ctx, db, out, since)
 		return err
 	})
 	return out, err
 }
 
-const sqlMasked = `SELECT count(*) FROM decision WHERE masked = 1`
+// addFresh adds the fresh decisions' counts; a record's time tells for them.
+func addFresh(ctx context.Context, db *conn, counts []RuleCount, since gateway.Time) ([]RuleCount, error) {
+	order := func(a, b RuleCount) int {
+		return cmp.Or(strings.Compare(a.Code, b.Code), strings.Compare(a.Action, b.Action))
+	}
+	err := db.query(ctx, sqlCountFresh, []any{since}, func(r row) error {
+		c := RuleCount{Code: r.str(0), Action: r.str(1), Count: r.int64(2)}
+		if i, found := slices.BinarySearchFunc(counts, c, order); found {
+			counts[i].Count += c.Count
+		} else {
+			counts = slices.Insert(counts, i, c)
+		}
+		return nil
+	})
+	return counts, err
+}
+
+const sqlMasked = `SELECT (SELECT count(*) FROM decision WHERE masked = 1) + (SELECT count(*) FROM decision_fresh WHERE masked = 1)`
 
 // MaskedDecisions counts the decisions that a mask took something from.
 func (j *Journal) MaskedDecisions(ctx context.Context) (n int64, err error) {

@@ -109,14 +109,22 @@ type indexed struct {
 
 // refold folds a record that is in the log.
 func (f *folder) refold(r *bodied) error {
+	fold := f.redecide
 	if r.Kind == Event {
-		return f.event(&r.columns, r.body)
+		fold = f.event
 	}
+	if err := fold(&r.columns, r.body); err != nil {
+		return err
+	}
+	return f.settle(r.Seq)
+}
+
+func (f *folder) redecide(c *columns, body []byte) error {
 	var d indexed
-	if err := json.Unmarshal(r.body, &d); err != nil {
+	if err := json.Unmarshal(body, &d); err != nil {
 		return fmt.Errorf("read decision's index: %w", err)
 	}
-	return f.decision(&r.columns, &DecisionIndex{
+	return f.decision(c, &DecisionIndex{
 		Allow: d.Index.Allow, DryRun: d.Index.DryRun, Revision: d.Index.Revision, PolicyDigest: d.Index.PolicyDigest,
 		Codes: d.Index.Codes, AskedBy: d.Index.AskedBy, Masked: d.Index.Masked,
 	})

@@ -128,9 +128,16 @@ func (j *Journal) readDecisions(ctx context.Context, in DecisionRange, give func
 				after = max(after, low-1)
 			}
 			r.parts.nextPage()
-			sql, args := sqlEachDecision(in, after, upTo)
-			page, last, err = r.page(ctx, db, sql, args)
-			return err
+			// The indexed ones first: what is fresh is newer. Both are of one
+			// snapshot, between which nothing moves.
+			for _, fresh := range []bool{false, true} {
+				sql, args := sqlEachDecision(in, fresh, after, upTo)
+				if page, last, err = r.page(ctx, db, sql, args); err != nil || len(page) > 0 {
+					last = last && fresh
+					return err
+				}
+			}
+			return nil
 		})
 		if err != nil {
 			return err
@@ -147,8 +154,13 @@ func (j *Journal) readDecisions(ctx context.Context, in DecisionRange, give func
 	}
 }
 
-// sqlEachDecision is the statement for a page of a range.
-func sqlEachDecision(in DecisionRange, after, upTo int64) (string, []any) {
+// sqlEachDecision is the statement for a page of a range, of the fresh
+// decisions or the indexed ones.
+func sqlEachDecision(in DecisionRange, fresh bool, after, upTo int64) (string, []any) {
+	table := "decision"
+	if fresh {
+		table = "decision_fresh"
+	}
 	var w where
 	w.and("d.seq > ? AND d.seq <= ?", after, upTo)
 	if in.Target != "" {
@@ -161,7 +173,7 @@ func sqlEachDecision(in DecisionRange, after, upTo int64) (string, []any) {
 		w.and("j.at >= ?", in.Since)
 	}
 	return `SELECT d.seq, j.at, j.id, d.action, d.target, d.task, d.attempt, b.bytes
-		FROM decision d CROSS JOIN journal j ON j.seq = d.seq CROSS JOIN body b ON b.seq = d.seq ` +
+		FROM ` + table + ` d CROSS JOIN journal j ON j.seq = d.seq CROSS JOIN body b ON b.seq = d.seq ` +
 		w.String() + ` ORDER BY d.seq LIMIT ?`, append(w.args, replayPage)
 }
 

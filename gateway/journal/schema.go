@@ -23,7 +23,7 @@ const foldVersion = 1
 
 // projectionTables are those of projections.sql, in the order of their digest.
 var projectionTables = []string{
-	"artifact", "attempt", "decision", "decision_code", "edge", "fact", "halt", "node", "pull_request", "target", "task", "token",
+	"artifact", "attempt", "decision", "decision_code", "decision_fresh", "edge", "fact", "halt", "node", "pull_request", "target", "task", "token",
 }
 
 // projectionStamp names the schema and the fold that made the projections.

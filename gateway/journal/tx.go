@@ -142,10 +142,16 @@ func (tx *Tx) save() error {
 // fold brings the projections up to the record and notes what moved.
 func (tx *Tx) fold(e *entry) error {
 	f := folder{db: tx.b.j.w, touch: tx.touch, moved: tx.moved}
+	var err error
 	if e.Kind == Decision {
-		return f.decision(&e.columns, e.index)
+		err = f.decision(&e.columns, e.index)
+	} else {
+		err = f.event(&e.columns, e.body)
 	}
-	return f.event(&e.columns, e.body)
+	if err != nil {
+		return err
+	}
+	return f.settle(e.Seq)
 }
 
 // touch notes that a task or an attempt of a target changed.
