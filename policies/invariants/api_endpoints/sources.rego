@@ -104,8 +104,8 @@ _votes(named, entry) := count([1 | some other in named; other.action == entry.ac
 _parameters(endpoint) := {parameter.name |
 	document := input.documents[endpoint.place.document].value
 	path := document.paths[endpoint.path]
-	some parameters in [path.parameters, path[endpoint.method].parameters]
-	some given in parameters
+	some where in [["parameters"], [endpoint.method, "parameters"]]
+	some given in object.get(path, where, [])
 	parameter := _followed(document, given)
 	parameter["in"] == "path"
 }
