@@ -64,8 +64,12 @@ func appendJSON(dst []byte, v ast.Value) ([]byte, error) {
 }
 
 // A writer writes to one buffer, to which nobody else does. One with spans
-// writes an object that occurs many times once, and then copies it.
-type writer struct{ spans map[ast.Object]span }
+// writes an object that occurs many times once, and then copies it; one with
+// texts, too, copies what another buffer has.
+type writer struct {
+	spans map[ast.Object]span
+	texts map[ast.Object][]byte
+}
 
 // A span is where in the buffer something begins and ends.
 type span struct{ from, to int }
@@ -102,9 +106,12 @@ func (w writer) append(dst []byte, v ast.Value) ([]byte, error) {
 		if at, ok := w.spans[v]; ok {
 			return append(dst, dst[at.from:at.to]...), nil
 		}
+		if text, ok := w.texts[v]; ok {
+			return append(dst, text...), nil
+		}
 		from := len(dst)
 		dst, err := w.object(dst, v)
-		if w.spans != nil {
+		if err == nil && w.spans != nil {
 			w.spans[v] = span{from, len(dst)}
 		}
 		return dst, err
@@ -119,7 +126,7 @@ type member struct {
 }
 
 func (w writer) object(dst []byte, obj ast.Object) ([]byte, error) {
-	if !inOrder(obj) {
+	if !allASCII(obj) && !inOrder(obj) {
 		return w.sorted(dst, obj)
 	}
 	dst = append(dst, '{')
@@ -137,6 +144,19 @@ func (w writer) object(dst []byte, obj ast.Object) ([]byte, error) {
 		return nil, err
 	}
 	return append(dst, '}'), nil
+}
+
+// allASCII reports whether the keys are texts of ASCII, whose order by bytes,
+// which OPA has them in, is that of RFC 8785.
+func allASCII(obj ast.Object) bool {
+	return !obj.Until(func(k, _ *ast.Term) bool {
+		name, ok := k.Value.(ast.String)
+		var bits byte
+		for i := range len(name) {
+			bits |= name[i]
+		}
+		return !ok || bits >= utf8.RuneSelf
+	})
 }
 
 // inOrder reports whether OPA's order of the keys, that of their bytes, is the

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -172,6 +173,38 @@ func TestAFormerHasTheFormOfNewPart(t *testing.T) {
 	}
 	if _, err := engine.PartOf("Bad Name", 1); err == nil {
 		t.Error("a name that is none was taken")
+	}
+}
+
+// A large part is formed by several goroutines, and what one part has is not
+// written anew for the next: neither changes a byte.
+func TestAFormerHasTheFormOfNewPartForManyMembers(t *testing.T) {
+	spec := map[string]any{"ports": []any{json.Number("80"), map[string]any{"name": "http"}}, "\uFFFF": 1, "\U00010000": "after"}
+	many := map[string]any{"bad \xff": "\xfe", "last": spec}
+	for i := range 1000 {
+		many[fmt.Sprint("key", i)] = []any{spec, map[string]any{"n": json.Number(fmt.Sprint(i)), "s": strings.Repeat("x", i%100)}, nil, true, i, 0.5}
+	}
+	former := engine.NewFormer()
+	for _, v := range []any{many, map[string][]any{"twice": {spec, spec, many["key7"]}}, map[string][2]int{"/a": {1, 2}, "/b": {1, 2}}} {
+		got, err := former.Part("part", v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := engine.NewPart("part", v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got.JSON) != string(want.JSON) || got.Digest != want.Digest {
+			t.Errorf("got  %.300s\nwant %.300s", got.JSON, want.JSON)
+		}
+		input := engine.Input{got}
+		if text, err := input.JSON(); err != nil || string(text) != `{"part":`+string(want.JSON)+`}` {
+			t.Errorf("the engine's form is another: %v\n%.300s", err, text)
+		}
+	}
+	many["key999"] = make(chan int)
+	if _, err := former.Part("part", many); err == nil {
+		t.Error("a channel among many members has a form")
 	}
 }
 

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,11 +29,13 @@ import (
 type Former struct {
 	form    goForm
 	scratch []byte // for the JSON of a part, until its length is known
+	// texts is the JSON of what may occur again, in the parts that have it.
+	texts map[ast.Object][]byte
 }
 
 // NewFormer makes a Former.
 func NewFormer() *Former {
-	return &Former{form: goForm{converter{keys: map[string]*ast.Term{}}, map[uintptr]formed{}, map[[2]int]*ast.Term{}}}
+	return &Former{form: newGoForm(nil), texts: map[ast.Object][]byte{}}
 }
 
 // PartOf is the Part of a NewFormer.
@@ -42,22 +46,27 @@ func (f *Former) Part(name string, v any) (Part, error) {
 	if !partName.MatchString(name) {
 		return Part{}, fmt.Errorf("name input part %q: not lower_snake_case", name)
 	}
-	value, err := f.form.value(reflect.ValueOf(v))
+	value, err := f.form.whole(reflect.ValueOf(v))
 	if err != nil {
 		return Part{}, fmt.Errorf("convert input part %s: %w", name, err)
 	}
-	if f.scratch, err = appendJSON(f.scratch[:0], value); err != nil {
+	spans := map[ast.Object]span{}
+	if f.scratch, err = (writer{spans, f.texts}).append(f.scratch[:0], value); err != nil {
 		return Part{}, fmt.Errorf("write input part %s: %w", name, err)
 	}
 	raw := bytes.Clone(f.scratch)
+	for object, at := range spans {
+		f.texts[object] = raw[at.from:at.to]
+	}
 	return Part{Name: name, JSON: raw, Digest: digestOf(raw), name: ast.StringTerm(name), value: ast.NewTerm(value)}, nil
 }
 
-// goForm converts Go values by reflection.
+// goForm converts Go values, by reflection where nothing is quicker.
 type goForm struct {
 	converter
 	formed map[uintptr]formed // by the address of a map
 	places map[[2]int]*ast.Term
+	above  map[uintptr]formed // what others have formed, which is only read
 }
 
 // formed is what a map became. It holds on to the map, whose address must not
@@ -65,6 +74,47 @@ type goForm struct {
 type formed struct {
 	from  map[string]any
 	value ast.Value
+}
+
+func newGoForm(above map[uintptr]formed) goForm {
+	return goForm{converter{keys: map[string]*ast.Term{}}, map[uintptr]formed{}, map[[2]int]*ast.Term{}, above}
+}
+
+// severalFrom is how many members a part has that several goroutines form.
+const severalFrom = 256
+
+// whole is the value of a whole part. Each of several goroutines forms some
+// members of a large mapping; a mapping that occurs in two of them is formed
+// twice, which nobody can tell.
+func (g goForm) whole(v reflect.Value) (ast.Value, error) {
+	workers := runtime.GOMAXPROCS(0)
+	if v.Kind() != reflect.Map || v.Type().Key().Kind() != reflect.String || v.Len() < severalFrom || workers == 1 {
+		return g.value(v)
+	}
+	keys := v.MapKeys()
+	pairs, errs, forms := make([][2]*ast.Term, len(keys)), make([]error, workers), make([]goForm, workers)
+	var wg sync.WaitGroup
+	for w := range workers {
+		forms[w] = newGoForm(g.formed)
+		wg.Go(func() {
+			for i := len(keys) * w / workers; i < len(keys)*(w+1)/workers; i++ {
+				term, err := forms[w].term(v.MapIndex(keys[i]))
+				if err != nil {
+					errs[w] = err
+					return
+				}
+				pairs[i] = [2]*ast.Term{forms[w].text(keys[i].String()), term}
+			}
+		})
+	}
+	wg.Wait()
+	if err := cmp.Or(errs...); err != nil {
+		return nil, err
+	}
+	for _, form := range forms {
+		maps.Copy(g.formed, form.formed)
+	}
+	return ast.NewObject(pairs...), nil
 }
 
 func (g goForm) value(v reflect.Value) (ast.Value, error) {
@@ -104,27 +154,72 @@ func (g goForm) value(v reflect.Value) (ast.Value, error) {
 // shortText is how long a text may be that is looked for among those before it.
 const shortText = 64
 
+// text is the term of a text that may occur again.
+func (g goForm) text(s string) *ast.Term {
+	term, ok := g.keys[s]
+	if !ok {
+		term = ast.NewTerm(ast.String(strings.ToValidUTF8(s, "\uFFFD")))
+		g.keys[s] = term
+	}
+	return term
+}
+
 // term is value as a term; small numbers, short texts and places share theirs.
 func (g goForm) term(v reflect.Value) (*ast.Term, error) {
-	if v.Kind() == reflect.Interface && !v.IsNil() {
-		v = v.Elem()
-	}
-	switch {
-	case v.Kind() == reflect.Int:
+	switch v.Kind() {
+	case reflect.Interface:
+		return g.dynamic(v.Interface())
+	case reflect.Int:
 		return ast.InternedTerm(int(v.Int())), nil
-	case v.Kind() == reflect.String && v.Len() <= shortText && v.Type() != reflect.TypeFor[json.Number]():
-		return g.key(strings.ToValidUTF8(v.String(), "\uFFFD")), nil
-	case v.Kind() == reflect.Array && v.Type() == reflect.TypeFor[[2]int]():
-		place := [2]int{int(v.Index(0).Int()), int(v.Index(1).Int())}
-		known, ok := g.places[place]
-		if !ok {
-			known = ast.ArrayTerm(ast.InternedTerm(place[0]), ast.InternedTerm(place[1]))
-			g.places[place] = known
+	case reflect.String:
+		if v.Len() <= shortText && v.Type() != reflect.TypeFor[json.Number]() {
+			return g.text(v.String()), nil
 		}
-		return known, nil
+	case reflect.Array:
+		if v.Type() == reflect.TypeFor[[2]int]() {
+			return g.place([2]int{int(v.Index(0).Int()), int(v.Index(1).Int())}), nil
+		}
 	}
 	value, err := g.value(v)
 	return ast.NewTerm(value), err
+}
+
+// dynamic is term for what documents are made of.
+func (g goForm) dynamic(x any) (*ast.Term, error) {
+	switch x := x.(type) {
+	case string:
+		if len(x) <= shortText {
+			return g.text(x), nil
+		}
+		return ast.NewTerm(ast.String(strings.ToValidUTF8(x, "\uFFFD"))), nil
+	case map[string]any:
+		value, err := g.members(x)
+		return ast.NewTerm(value), err
+	case []any:
+		terms := make([]*ast.Term, len(x))
+		for i := range x {
+			var err error
+			if terms[i], err = g.dynamic(x[i]); err != nil {
+				return nil, err
+			}
+		}
+		return ast.ArrayTerm(terms...), nil
+	}
+	v := reflect.ValueOf(x)
+	if v.Kind() == reflect.Int {
+		return ast.InternedTerm(int(v.Int())), nil
+	}
+	value, err := g.value(v)
+	return ast.NewTerm(value), err
+}
+
+func (g goForm) place(at [2]int) *ast.Term {
+	known, ok := g.places[at]
+	if !ok {
+		known = ast.ArrayTerm(ast.InternedTerm(at[0]), ast.InternedTerm(at[1]))
+		g.places[at] = known
+	}
+	return known
 }
 
 func (g goForm) list(v reflect.Value) (ast.Value, error) {
@@ -138,13 +233,21 @@ func (g goForm) list(v reflect.Value) (ast.Value, error) {
 	return ast.NewArray(terms...), nil
 }
 
+// mapping forms a map of any type; those that repositories have most of
+// without reflection.
 func (g goForm) mapping(v reflect.Value) (ast.Value, error) {
 	if v.Type().Key().Kind() != reflect.String {
 		return nil, fmt.Errorf("%s has keys that are not strings", v.Type())
 	}
-	from, shared := v.Interface().(map[string]any)
-	if known, ok := g.formed[v.Pointer()]; shared && ok && len(from) > 0 {
-		return known.value, nil
+	switch from := v.Interface().(type) {
+	case map[string]any:
+		return g.members(from)
+	case map[string][2]int:
+		pairs := make([][2]*ast.Term, 0, len(from))
+		for key, at := range from {
+			pairs = append(pairs, [2]*ast.Term{g.text(key), g.place(at)})
+		}
+		return ast.NewObject(pairs...), nil
 	}
 	pairs := make([][2]*ast.Term, 0, v.Len())
 	for it := v.MapRange(); it.Next(); {
@@ -152,11 +255,33 @@ func (g goForm) mapping(v reflect.Value) (ast.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		pairs = append(pairs, [2]*ast.Term{g.key(strings.ToValidUTF8(it.Key().String(), "\uFFFD")), term})
+		pairs = append(pairs, [2]*ast.Term{g.text(it.Key().String()), term})
+	}
+	return ast.NewObject(pairs...), nil
+}
+
+// members forms a mapping of a document, once wherever it occurs.
+func (g goForm) members(from map[string]any) (ast.Value, error) {
+	address := reflect.ValueOf(from).Pointer()
+	if len(from) > 0 {
+		if known, ok := g.formed[address]; ok {
+			return known.value, nil
+		}
+		if known, ok := g.above[address]; ok {
+			return known.value, nil
+		}
+	}
+	pairs := make([][2]*ast.Term, 0, len(from))
+	for key, member := range from {
+		term, err := g.dynamic(member)
+		if err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, [2]*ast.Term{g.text(key), term})
 	}
 	object := ast.NewObject(pairs...)
-	if shared && len(from) > 0 {
-		g.formed[v.Pointer()] = formed{from, object}
+	if len(from) > 0 {
+		g.formed[address] = formed{from, object}
 	}
 	return object, nil
 }
@@ -173,7 +298,7 @@ func (g goForm) object(v reflect.Value) (ast.Value, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.name, err)
 		}
-		pairs = append(pairs, [2]*ast.Term{g.key(f.name), term})
+		pairs = append(pairs, [2]*ast.Term{g.text(f.name), term})
 	}
 	return ast.NewObject(pairs...), nil
 }

@@ -177,7 +177,7 @@ func readResult(v ast.Value) (Result, error) {
 		return Result{}, fmt.Errorf("obligations is of type %s, not object", ast.ValueName(obligations.Value))
 	}
 	r.spans = map[ast.Object]span{}
-	if r.Obligations, err = (writer{r.spans}).append(nil, r.obligations); err != nil {
+	if r.Obligations, err = (writer{spans: r.spans}).append(nil, r.obligations); err != nil {
 		return Result{}, fmt.Errorf("write obligations: %w", err)
 	}
 	r.Allow = bool(said) && len(r.Reasons) == 0
