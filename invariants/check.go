@@ -55,7 +55,22 @@ func Check(ctx context.Context, opts Options) (_ *report.Report, err error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	settings, by, err := opts.open(ctx)
+	settings, err := opts.settings()
+	if err != nil {
+		return nil, err
+	}
+	// The rules are loaded while the facts are gathered, which takes as long.
+	gathering, stop := context.WithCancel(ctx)
+	defer stop()
+	var parts engine.Input
+	var gatherErr error
+	gathered := make(chan struct{})
+	go func() {
+		defer close(gathered)
+		parts, gatherErr = gather(gathering, opts, settings)
+	}()
+	defer func() { stop(); <-gathered }()
+	by, err := opts.judge(ctx, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -66,13 +81,8 @@ func Check(ctx context.Context, opts Options) (_ *report.Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := facts.Read(ctx, opts.Dir, settings.options(opts.Binary))
-	if err != nil {
-		return nil, err
-	}
-	parts, err := questionParts(found, settings)
-	if err != nil {
-		return nil, err
+	if <-gathered; gatherErr != nil {
+		return nil, gatherErr
 	}
 	var off []string
 	if len(asked) == 0 {
@@ -97,26 +107,40 @@ func Check(ctx context.Context, opts Options) (_ *report.Report, err error) {
 	return r, ctx.Err()
 }
 
-// open reads the settings and opens what judges: the gateway that the options
-// name, or this process.
-func (opts Options) open(ctx context.Context) (s Settings, _ judge, err error) {
+// settings reads the settings of the repository.
+func (opts Options) settings() (_ Settings, err error) {
 	root, err := os.OpenRoot(opts.Dir)
 	if err != nil {
-		return s, nil, fmt.Errorf("open the repository: %w", err)
+		return Settings{}, fmt.Errorf("open the repository: %w", err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	if s, err = LoadSettings(root, opts.Settings); err != nil {
-		return s, nil, err
-	}
+	return LoadSettings(root, opts.Settings)
+}
+
+// judge opens what judges: the gateway that the options name, or this process.
+func (opts Options) judge(ctx context.Context, s Settings) (_ judge, err error) {
 	if opts.Gateway != nil {
-		by, err := askGateway(ctx, opts, s)
-		return s, by, err
+		return askGateway(ctx, opts, s)
 	}
+	root, err := os.OpenRoot(opts.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the repository: %w", err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
 	checks, err := loadRules(ctx, root, s)
 	if err != nil {
-		return s, nil, err
+		return nil, err
 	}
-	return s, &localJudge{checks: checks, state: opts.State, now: opts.Now}, nil
+	return &localJudge{checks: checks, state: opts.State, now: opts.Now}, nil
+}
+
+// gather makes the parts of every category's question.
+func gather(ctx context.Context, opts Options, s Settings) (engine.Input, error) {
+	found, err := facts.Read(ctx, opts.Dir, s.options(opts.Binary))
+	if err != nil {
+		return nil, err
+	}
+	return questionParts(found, s)
 }
 
 // loadRules loads the policies: the built-in ones and the repository's own.

@@ -36,7 +36,12 @@ func Init(ctx context.Context, dir, action string) (written, kept []string, err 
 		}
 		action = parts[1] + "/.github/actions/invariants@" + parts[2]
 	}
-	_, by, err := Options{Dir: dir}.open(ctx)
+	opts := Options{Dir: dir}
+	settings, err := opts.settings()
+	if err != nil {
+		return nil, nil, err
+	}
+	by, err := opts.judge(ctx, settings)
 	if err != nil {
 		return nil, nil, err
 	}

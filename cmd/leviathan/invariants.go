@@ -31,6 +31,10 @@ func pathOf(args []string) string {
 	return args[0]
 }
 
+// checkHeap is how many bytes a check may have before its garbage is collected
+// at all: about half of what it should need at most.
+const checkHeap = 120 << 20
+
 func (o operator) invariantsCheck() *cobra.Command {
 	var opts invariants.Options
 	var format string
@@ -64,6 +68,7 @@ func (o operator) invariantsCheck() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		defer collectLate(checkHeap)()
 		opts.Dir, opts.Now, opts.Binary = pathOf(args), o.now, binaryOf(cmd.Root())
 		result, err := by.checkInvariants(cmd, opts)
 		if err != nil {

@@ -121,7 +121,7 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 			err = errors.Join(err, member.leave())
 		}
 	}()
-	loaded := collectOnce() // after the wait for a Lease, which may be long
+	loaded := collectOnce(startMemory) // after the wait for a Lease, which may be long
 	defer loaded()
 	j, err := journal.Open(ctx, journal.Config{Dir: o.state, Logger: logger, Now: time.Now, Fence: member.fence()})
 	if err != nil {

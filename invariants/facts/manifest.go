@@ -6,9 +6,11 @@ import (
 	"maps"
 	"net/netip"
 	"reflect"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -33,21 +35,40 @@ type Fault struct {
 }
 
 // checkManifests holds every document that has a kind to its type, and takes
-// out of it what is of another type, which rules need not expect then.
+// out of it what is of another type, which rules need not expect then. Every
+// processor takes its share.
 func (t *tree) checkManifests() Manifests {
+	type part struct {
+		Manifests
+		problems []Problem
+	}
+	ids := sortedKeys(t.facts.Documents)
+	parts := make([]part, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for n := range parts {
+		p, s := &parts[n], t.schema.apart()
+		wg.Go(func() {
+			for _, id := range ids[len(ids)*n/len(parts) : len(ids)*(n+1)/len(parts)] {
+				d := t.facts.Documents[id]
+				if d.Kind == "" || d.Within != nil {
+					continue
+				}
+				c := &manifestCheck{schema: s, document: d}
+				if c.resource(d.Value, "") {
+					p.Checked++
+				}
+				p.problems = append(p.problems, c.problems(d.place)...)
+				p.Faults = append(p.Faults, c.faults...)
+				d.Value = c.fitting(d.Value)
+			}
+		})
+	}
+	wg.Wait()
 	out := Manifests{Faults: []Fault{}}
-	for _, id := range sortedKeys(t.facts.Documents) {
-		d := t.facts.Documents[id]
-		if d.Kind == "" || d.Within != nil {
-			continue
-		}
-		c := &manifestCheck{schema: t.schema, document: d}
-		if c.resource(d.Value, "") {
-			out.Checked++
-		}
-		t.facts.Problems = append(t.facts.Problems, c.problems(d.place)...)
-		d.Value = c.fitting(d.Value)
-		out.Faults = append(out.Faults, c.faults...)
+	for _, p := range parts {
+		out.Checked += p.Checked
+		out.Faults = append(out.Faults, p.Faults...)
+		t.facts.Problems = append(t.facts.Problems, p.problems...)
 	}
 	slices.SortStableFunc(out.Faults, func(a, b Fault) int {
 		return comparePlaces(a.Place, b.Place)
@@ -141,7 +162,7 @@ func (c *manifestCheck) problems(place func(pointer string) Place) (out []Proble
 // rendered takes out of what a kustomization renders what is of another type. A
 // patch can make such values of manifests that fit. It may run beside itself.
 func (s schema) rendered(resources []resource) (out []Problem) {
-	s.shapes = map[reflect.Type]map[string]reflect.Type{}
+	s = s.apart()
 	for i := range resources {
 		r := &resources[i]
 		c := &manifestCheck{schema: s, document: &Document{}}

@@ -39,6 +39,12 @@ type schema struct {
 	shapes map[reflect.Type]map[string]reflect.Type // fields by their name, of types seen before
 }
 
+// apart is a schema for another goroutine.
+func (s schema) apart() schema {
+	s.shapes = map[reflect.Type]map[string]reflect.Type{}
+	return s
+}
+
 // newSchema lists the kinds.
 func newSchema() (schema, error) {
 	out := schema{named: map[string]reflect.Type{}, shapes: map[reflect.Type]map[string]reflect.Type{}, types: map[string]reflect.Type{
