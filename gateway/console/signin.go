@@ -82,6 +82,7 @@ func (k *Console) verify(r *http.Request, token string) (gateway.Role, error) {
 	switch {
 	case strings.HasPrefix(token, "lev_reader_"):
 		role = gateway.RoleReader
+	case strings.HasPrefix(token, "lev_operator_"): // of operator.token, which the gateway made
 	case token == "", strings.HasPrefix(token, "lev_"):
 		k.refused()
 		return "", gateway.Errorf(gateway.Forbidden, "the token is of a role that the console is not for")

@@ -63,7 +63,7 @@ func (j *Journal) scanEvent(r row) (LoggedEvent, error) {
 		Event: gateway.Event{
 			EventID: r.str(1), EventType: r.str(3), Timestamp: r.time(4), Target: gateway.TargetID(r.str(5)),
 			TaskID: gateway.TaskID(r.str(6)), AttemptID: gateway.AttemptID(r.str(7)), Seq: r.int64(0),
-			SchemaVersion: gateway.SchemaVersion,
+			SchemaVersion: gateway.SchemaVersion, Origin: r.str(2),
 		},
 		Origin: Origin(r.str(2)), Hash: hex.EncodeToString(r.bytes(8)),
 	}
@@ -124,6 +124,7 @@ type RecentEvent struct {
 	ActorID   string            `json:"actor_id"`
 	Target    gateway.TargetID  `json:"target"`
 	AttemptID gateway.AttemptID `json:"attempt_id"`
+	Origin    Origin            `json:"origin"`
 }
 
 // A GraphSummary counts the graph and shows the last 20 events, newest first.
@@ -150,7 +151,7 @@ func (j *Journal) GraphSummary(ctx context.Context) (GraphSummary, error) {
 		return db.query(ctx, sql, args, func(r row) error {
 			e, err := j.scanEvent(r)
 			out.RecentEvents = append(out.RecentEvents, RecentEvent{
-				EventID: e.EventID, Timestamp: e.Timestamp, EventType: e.EventType, ActorID: e.ActorID, Target: e.Target, AttemptID: e.AttemptID,
+				EventID: e.EventID, Timestamp: e.Timestamp, EventType: e.EventType, ActorID: e.ActorID, Target: e.Target, AttemptID: e.AttemptID, Origin: e.Origin,
 			})
 			return err
 		})

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -17,7 +18,11 @@ type ExportOptions struct {
 	Action string
 	// AfterSeq and UpToSeq bound the records; see journal.DecisionRange.
 	AfterSeq, UpToSeq int64
+	// Limit is the most that are written; 0 means all.
+	Limit int
 }
+
+var errEnough = errors.New("enough decisions")
 
 // Export writes decisions in the form of OPA's decision log, a line of JSON
 // each, in the order of the journal, and says how many.
@@ -33,8 +38,13 @@ func Export(ctx context.Context, j *journal.Journal, o ExportOptions, w io.Write
 		if err := lines.Encode(event); err != nil {
 			return fmt.Errorf("write decision %s: %w", d.ID, err)
 		}
-		n++
+		if n++; n == o.Limit {
+			return errEnough
+		}
 		return nil
 	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
 	return n, err
 }

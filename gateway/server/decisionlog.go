@@ -11,7 +11,7 @@ import (
 
 // streamDecisions sends decisions in the form of OPA's decision log, a line
 // each, in the order of the journal: after=SEQ on, and on and on with
-// follow=true, until the client goes.
+// follow=true, until the client goes. limit, if it is given, is the most.
 func (s *Server) streamDecisions(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	o := replay.ExportOptions{Target: gateway.TargetID(query.Get("target")), Action: query.Get("action")}
@@ -26,6 +26,12 @@ func (s *Server) streamDecisions(w http.ResponseWriter, r *http.Request) error {
 			return &gateway.Error{Kind: gateway.Invalid, Field: "since", Detail: err.Error()}
 		}
 	}
+	follow := query.Get("follow") == "true"
+	if query.Get("limit") != "" && !follow {
+		if o.Limit, err = limitOf(r, 50, 1000); err != nil {
+			return err
+		}
+	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	flush := http.NewResponseController(w)
 	for {
@@ -38,11 +44,14 @@ func (s *Server) streamDecisions(w http.ResponseWriter, r *http.Request) error {
 		if err := flush.Flush(); err != nil {
 			return errGone{err}
 		}
-		if query.Get("follow") != "true" {
+		if !follow {
 			return nil
 		}
 		o.AfterSeq = max(o.AfterSeq, o.UpToSeq)
 		if _, err := s.journal.Wait(r.Context(), o.UpToSeq); err != nil {
+			return errGone{err}
+		}
+		if _, err := s.authenticate(r); err != nil { // revoked or expired meanwhile
 			return errGone{err}
 		}
 	}

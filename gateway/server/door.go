@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -110,6 +112,12 @@ func (d *decided) refusal() error {
 		return nil
 	}
 	e := &gateway.Error{Kind: gateway.Forbidden, DecisionID: d.ID, Reasons: d.Reasons, Detail: d.action + " is denied"}
+	// Who may not ask gets to know that, and not which facts were not looked up
+	// for somebody else; the record has all reasons.
+	if barred := slices.DeleteFunc(slices.Clone(d.Reasons), func(r gateway.Reason) bool { return !strings.HasPrefix(r.Code, "access.") }); len(barred) > 0 {
+		e.Reasons = barred
+		return e
+	}
 	for _, r := range d.Reasons {
 		if isUnknown(r.Code) {
 			e.Kind, e.RetryAfter, e.Detail = gateway.Unknown, 5*time.Second, d.action+" cannot be decided"

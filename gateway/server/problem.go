@@ -2,20 +2,22 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"leviathan/gateway"
 )
 
-// readJSON decodes a request body into v, strictly: unknown fields, duplicate
-// keys (letter case aside, since the decoder ignores it) and trailing data
-// are errors of kind invalid that name the field. An empty body reads as {}.
+// readJSON decodes a request body into v, strictly: unknown fields, names of
+// another letter case, duplicate keys and trailing data are errors of kind
+// invalid that name the field. An empty body reads as {}.
 func readJSON(r *http.Request, v any) error {
 	data, err := readBody(r)
 	if err != nil {
@@ -24,7 +26,7 @@ func readJSON(r *http.Request, v any) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		data = []byte("{}")
 	}
-	if err := checkKeys(data); err != nil {
+	if err := checkKeys(data, reflect.TypeOf(v)); err != nil {
 		return err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -53,7 +55,7 @@ func jsonError(err error) *gateway.Error {
 	var typed *json.UnmarshalTypeError
 	if errors.As(err, &typed) {
 		return &gateway.Error{Kind: gateway.Invalid, Field: typed.Field,
-			Detail: fmt.Sprintf("%s cannot be a %s", typed.Field, typed.Value)}
+			Detail: fmt.Sprintf("%s cannot be of type %s", cmp.Or(typed.Field, "the body"), typed.Value)}
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		name = strings.Trim(name, `"`)
@@ -62,59 +64,132 @@ func jsonError(err error) *gateway.Error {
 	return gateway.Errorf(gateway.Invalid, "the body is not what this route takes: %v", err)
 }
 
-// checkKeys walks one JSON value and refuses duplicate keys, nesting deeper
-// than 64 and anything after the value.
-func checkKeys(data []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if err := walkKeys(dec, "", 0); err != nil {
+// checkKeys walks one JSON value and refuses names that the type has not,
+// duplicate keys, nesting deeper than 64 and anything after the value.
+func checkKeys(data []byte, t reflect.Type) error {
+	w := keyWalk{dec: json.NewDecoder(bytes.NewReader(data)), fields: map[reflect.Type]map[string]reflect.Type{}}
+	w.dec.UseNumber()
+	if err := w.value(t, "", 0); err != nil {
 		return err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+	if _, err := w.dec.Token(); !errors.Is(err, io.EOF) {
 		return gateway.Errorf(gateway.Invalid, "the body has data after its JSON value")
 	}
 	return nil
 }
 
-func walkKeys(dec *json.Decoder, path string, depth int) error {
+// A keyWalk goes through a JSON value beside the type that it is for.
+type keyWalk struct {
+	dec    *json.Decoder
+	fields map[reflect.Type]map[string]reflect.Type // by name, of types seen before
+}
+
+var reads = reflect.TypeFor[json.Unmarshaler]()
+
+// value walks one value. Type nil is any: what is free, or reads itself.
+func (w *keyWalk) value(t reflect.Type, path string, depth int) error {
 	if depth > 64 {
 		return &gateway.Error{Kind: gateway.Invalid, Field: path, Detail: "the body nests deeper than 64 levels"}
 	}
-	token, err := dec.Token()
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t != nil && reflect.PointerTo(t).Implements(reads) {
+		return w.own(t, path, depth)
+	}
+	token, err := w.dec.Token()
 	if err != nil {
 		return gateway.Errorf(gateway.Invalid, "the body is not JSON: %v", err)
 	}
 	switch token {
 	case json.Delim('{'):
-		seen := map[string]bool{}
-		for dec.More() {
-			key, err := dec.Token()
-			if err != nil {
-				return gateway.Errorf(gateway.Invalid, "the body is not JSON: %v", err)
-			}
-			name := strings.TrimPrefix(path+"."+key.(string), ".")
-			if folded := strings.ToLower(key.(string)); seen[folded] {
-				return &gateway.Error{Kind: gateway.Invalid, Field: name, Detail: "duplicate key " + name}
-			} else {
-				seen[folded] = true
-			}
-			if err := walkKeys(dec, name, depth+1); err != nil {
-				return err
-			}
+		if err := w.members(t, path, depth); err != nil {
+			return err
 		}
 	case json.Delim('['):
-		for i := 0; dec.More(); i++ {
-			if err := walkKeys(dec, fmt.Sprintf("%s[%d]", path, i), depth+1); err != nil {
+		var item reflect.Type
+		if t != nil && t.Kind() == reflect.Slice {
+			item = t.Elem()
+		}
+		for i := 0; w.dec.More(); i++ {
+			if err := w.value(item, fmt.Sprintf("%s[%d]", path, i), depth+1); err != nil {
 				return err
 			}
 		}
 	default:
 		return nil
 	}
-	if _, err := dec.Token(); err != nil {
+	if _, err := w.dec.Token(); err != nil {
 		return gateway.Errorf(gateway.Invalid, "the body is not JSON: %v", err)
 	}
 	return nil
+}
+
+// members walks what an object has.
+func (w *keyWalk) members(t reflect.Type, path string, depth int) error {
+	seen := map[string]bool{}
+	for w.dec.More() {
+		token, err := w.dec.Token()
+		if err != nil {
+			return gateway.Errorf(gateway.Invalid, "the body is not JSON: %v", err)
+		}
+		key := token.(string)
+		name := strings.TrimPrefix(path+"."+key, ".")
+		if seen[key] {
+			return &gateway.Error{Kind: gateway.Invalid, Field: name, Detail: "duplicate key " + name}
+		}
+		seen[key] = true
+		var member reflect.Type
+		switch {
+		case t == nil:
+		case t.Kind() == reflect.Struct:
+			var known bool
+			if member, known = w.named(t)[key]; !known {
+				return &gateway.Error{Kind: gateway.Invalid, Field: name, Detail: "unknown field " + name}
+			}
+		case t.Kind() == reflect.Map:
+			member = t.Elem()
+		}
+		if err := w.value(member, name, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// own walks a value of a type that reads itself, and has it read, so that what
+// it says against the value comes with the field.
+func (w *keyWalk) own(t reflect.Type, path string, depth int) error {
+	var raw json.RawMessage
+	if err := w.dec.Decode(&raw); err != nil {
+		return gateway.Errorf(gateway.Invalid, "the body is not JSON: %v", err)
+	}
+	inner := keyWalk{dec: json.NewDecoder(bytes.NewReader(raw)), fields: w.fields}
+	inner.dec.UseNumber()
+	if err := inner.value(nil, path, depth); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, reflect.New(t).Interface()); err != nil {
+		return &gateway.Error{Kind: gateway.Invalid, Field: path, Detail: fmt.Sprintf("%s: %v", cmp.Or(path, "the body"), err)}
+	}
+	return nil
+}
+
+// named are the fields of a struct by the names that they have in JSON.
+func (w *keyWalk) named(t reflect.Type) map[string]reflect.Type {
+	if known, ok := w.fields[t]; ok {
+		return known
+	}
+	out := map[string]reflect.Type{}
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !f.IsExported() || name == "-" || f.Anonymous && name == "" {
+			continue
+		}
+		out[cmp.Or(name, f.Name)] = f.Type
+	}
+	w.fields[t] = out
+	return out
 }
 
 // writeJSON answers with v. A client that has gone away is not an error.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,19 +120,31 @@ func ownFault(reasons []gateway.Reason) bool {
 	})
 }
 
+// tells ranks the reasons of a refusal by how much they tell: a push to another
+// branch, or one that is too large to be read, is wrong in every other way, too.
+func tells(code string) int {
+	switch code {
+	case "delivery.ref", "delivery.pack_too_large":
+		return 0
+	}
+	return 1
+}
+
 // refuse keeps what was pushed, for the people who paid for it, and ends the
 // attempt when the policy says that it has tried often enough.
 func (s *Server) refuse(ctx context.Context, t *target, a *journal.Attempt, d *decided, push *repository.Push) verdict {
 	v := verdict{code: "denied"}
-	for _, r := range d.Reasons {
+	reasons := slices.Clone(d.Reasons)
+	slices.SortStableFunc(reasons, func(a, b gateway.Reason) int { return cmp.Compare(tells(a.Code), tells(b.Code)) })
+	for _, r := range reasons {
 		line := r.Code + ": " + r.Message
 		if r.Remedy != "" {
 			line += " — " + r.Remedy
 		}
 		v.lines = append(v.lines, line)
 	}
-	if len(d.Reasons) > 0 {
-		v.code = d.Reasons[0].Code
+	if len(reasons) > 0 {
+		v.code = reasons[0].Code
 	}
 	v.lines = append(v.lines, "decision "+string(d.ID))
 	evicted, err := push.Keep(string(d.ID))

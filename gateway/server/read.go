@@ -157,9 +157,11 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request, _ principal)
 	}
 	query := r.URL.Query()
 	after := int64(0)
-	if text := query.Get("after"); text != "" {
-		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
-			return &gateway.Error{Kind: gateway.Invalid, Field: "after", Detail: "after is a sequence number"}
+	for _, name := range []string{"after", "page_token"} { // the token of a page is the seq that the next one comes after
+		if text := query.Get(name); text != "" {
+			if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
+				return &gateway.Error{Kind: gateway.Invalid, Field: name, Detail: name + " is a sequence number"}
+			}
 		}
 	}
 	if accepts(r, "application/x-ndjson") {
@@ -226,6 +228,9 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, after int6
 			continue
 		}
 		if _, err := s.journal.Wait(r.Context(), seen); err != nil {
+			return errGone{err}
+		}
+		if _, err := s.authenticate(r); err != nil { // revoked or expired meanwhile
 			return errGone{err}
 		}
 	}

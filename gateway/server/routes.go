@@ -250,12 +250,18 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request, _ principal) er
 	return writeJSON(w, http.StatusOK, gateway.Health{Status: "ok"})
 }
 
+// leastDisk is how many bytes a journal needs to write at all.
+const leastDisk = 1 << 20
+
 // ready says in one word whether questions can be answered. What keeps it
 // from being ready is in the status route, which needs a token.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request, _ principal) error {
 	if _, err := s.journal.Stats(r.Context()); err != nil {
 		s.log.Warn("not ready", "error", err)
 		return writeJSON(w, http.StatusServiceUnavailable, gateway.Health{Status: "journal"})
+	}
+	if free, _, err := diskSpace(s.stateDir); err == nil && free < leastDisk {
+		return writeJSON(w, http.StatusServiceUnavailable, gateway.Health{Status: "disk"})
 	}
 	if s.writer != nil && s.writer.Held() != nil {
 		return writeJSON(w, http.StatusServiceUnavailable, gateway.Health{Status: "lease"})

@@ -105,7 +105,8 @@ func item(task gateway.Task, history *journal.TaskState, plan planObligations, d
 	}
 	it.Eligible = d.Allow && !skipped
 	if !d.Allow { // the cycle as a whole is denied: that is why, besides what is wrong with the task
-		it.Reasons = append(slices.Clone(d.Reasons), it.Reasons...)
+		own := slices.DeleteFunc(slices.Clone(it.Reasons), func(r gateway.Reason) bool { return slices.Contains(d.Reasons, r) })
+		it.Reasons = append(slices.Clone(d.Reasons), own...)
 	}
 	return it
 }
