@@ -123,7 +123,7 @@ func openGateway(ctx context.Context, o gatewayOptions, stderr io.Writer, onChan
 	}()
 	loaded := collectOnce(startMemory) // after the wait for a Lease, which may be long
 	defer loaded()
-	j, err := journal.Open(ctx, journal.Config{Dir: o.state, Logger: logger, Now: time.Now, Fence: member.fence()})
+	j, err := journal.Open(ctx, journal.Config{Dir: o.state, Logger: logger, Now: time.Now, Warm: true, Fence: member.fence()})
 	if err != nil {
 		return nil, err
 	}

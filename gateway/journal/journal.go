@@ -40,6 +40,10 @@ type Config struct {
 	// CheckpointInterval is after how long one is stored when there are new
 	// records; default 60 s.
 	CheckpointInterval time.Duration
+	// Warm makes room for the log of the database's next changes at Open, some 16
+	// MB, for a process that commits much: without it the first thousand commits
+	// each wait for the file system to enlarge a file.
+	Warm bool
 	// Fence is for a journal that several processes could open; the zero Fence
 	// leaves it to the lock on the folder.
 	Fence Fence
@@ -155,7 +159,7 @@ func (j *Journal) openDatabase(ctx context.Context) (err error) {
 	path := filepath.Join(j.cfg.Dir, DatabaseFile)
 	pragmas := append([]string{
 		"busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=1", "temp_store=memory",
-		"cache_size=-65536", "wal_autocheckpoint=4000",
+		"cache_size=-65536", fmt.Sprint("wal_autocheckpoint=", logFrames),
 	}, j.cfg.pragmas...)
 	if j.w, err = dial(path, "", pragmas...); err != nil {
 		return err
@@ -191,6 +195,11 @@ func (j *Journal) openDatabase(ctx context.Context) (err error) {
 		return fmt.Errorf("read checkpoints: %w", err)
 	} else {
 		j.covered = r.int64(0)
+	}
+	if j.cfg.Warm {
+		if err := j.warm(path); err != nil {
+			j.cfg.Logger.Warn("the first commits will take longer", "error", err) // it is only slower: a full disk is for the commits to tell
+		}
 	}
 	j.seq, j.floor, j.size = j.head.seq, j.head.floor, j.head.tree.clone()
 	j.readers, err = newPool(path, j.cfg.Readers)
