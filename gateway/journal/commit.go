@@ -54,7 +54,44 @@ const (
 // after that ctx has no effect. fn must be quick, must not wait for anything
 // and must not call Commit; its Tx is good only inside it.
 func (j *Journal) Commit(ctx context.Context, fn func(*Tx) error) error {
-	return j.wait(j.requests, &request{ctx: ctx, fn: fn, done: make(chan struct{})})
+	r := &request{ctx: ctx, fn: fn, done: make(chan struct{})}
+	if j.byItself(r) {
+		return r.err
+	}
+	return j.wait(j.requests, r)
+}
+
+// byItself commits r on its caller's goroutine when nobody else is at work or
+// waits, and reports whether it did: the way to the writer and back costs a
+// lone caller as much as a short statement.
+func (j *Journal) byItself(r *request) bool {
+	if len(j.requests) > 0 {
+		return false
+	}
+	select {
+	case <-j.turn:
+	default:
+		return false
+	}
+	defer j.yield()
+	select {
+	case <-j.closing:
+		return false // wait says so
+	default:
+	}
+	j.commit([]*request{r})
+	return true
+}
+
+// yield gives the turn to whoever is next. A panic on its way through is a
+// defect that may have left memory and disk apart: nothing is written any more.
+func (j *Journal) yield() {
+	if p := recover(); p != nil {
+		j.dead = fmt.Errorf("the writer panicked: %v: restart the gateway", p)
+		j.turn <- struct{}{}
+		panic(p)
+	}
+	j.turn <- struct{}{}
 }
 
 // A Committed is one transaction of the writer.
@@ -105,7 +142,8 @@ func (j *Journal) wait(queue chan<- *request, r *request) error {
 	return r.err
 }
 
-// write is the writer: it takes whoever waits and commits them together.
+// write is the writer for those who wait: it takes them all and commits them
+// together, when it has the turn.
 func (j *Journal) write() {
 	defer close(j.closed)
 	tick := time.NewTicker(j.cfg.CheckpointInterval)
@@ -117,6 +155,7 @@ func (j *Journal) write() {
 		case r := <-j.requests:
 			taking = append(taking, r)
 		case r := <-j.alone:
+			<-j.turn
 			if r.state.CompareAndSwap(waiting, taken) {
 				if err := j.fenced(); err != nil {
 					r.err = notRecorded(err)
@@ -125,14 +164,21 @@ func (j *Journal) write() {
 				}
 				close(r.done)
 			}
+			j.turn <- struct{}{}
 			continue
 		case <-tick.C:
+			<-j.turn
 			j.checkpointNow()
+			j.turn <- struct{}{}
 			continue
 		case <-j.closing:
+			<-j.turn // and nobody gets it again
 			j.last()
 			return
 		}
+		j.inHand.Store(1)
+		<-j.turn // those who come meanwhile are in the same transaction
+		j.inHand.Store(0)
 	fill:
 		for len(taking) < j.cfg.MaxBatch {
 			select {
@@ -143,6 +189,7 @@ func (j *Journal) write() {
 			}
 		}
 		j.commit(taking)
+		j.turn <- struct{}{}
 	}
 }
 

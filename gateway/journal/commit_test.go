@@ -273,3 +273,28 @@ func TestATurnsFirstDecisionIsThereForTheRest(t *testing.T) {
 		t.Errorf("%d parts are stored, want 2", rep.Parts)
 	}
 }
+
+// After a panic inside a commit nobody knows where memory and disk stand:
+// nothing is written any more, and whoever asks is told.
+func TestAPanicOfTheWriterEndsIt(t *testing.T) {
+	j := open(t, t.TempDir(), newClock())
+	j.OnCommit(func(journal.Committed) { panic("a defect") })
+	write := func() error {
+		return j.Commit(t.Context(), func(tx *journal.Tx) error {
+			_, err := tx.Append(decision(t, journal.Record{Type: "cycle.plan"}, nil))
+			return err
+		})
+	}
+	func() {
+		defer func() {
+			if p := recover(); p != "a defect" {
+				t.Errorf("the panic was %v", p)
+			}
+		}()
+		t.Errorf("the commit returned %v", write())
+	}()
+	j.OnCommit(func(journal.Committed) {})
+	if err := write(); !errors.Is(err, journal.ErrNotRecorded) {
+		t.Errorf("after the panic: %v", err)
+	}
+}

@@ -8,7 +8,7 @@ import (
 )
 
 // Queued is how many callers of Commit wait for the writer.
-func (j *Journal) Queued() int { return len(j.requests) }
+func (j *Journal) Queued() int { return len(j.requests) + int(j.inHand.Load()) }
 
 // WithPragmas sets pragmas on the writer's connection.
 func (c Config) WithPragmas(p ...string) Config {

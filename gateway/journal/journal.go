@@ -86,7 +86,8 @@ type Journal struct {
 	check   note.Verifier
 	file    *checkpointFile
 
-	// The writer's goroutine alone uses these.
+	// Whoever has the turn is the one writer, and alone uses these.
+	turn    chan struct{}
 	w       *conn
 	known   *known
 	head    head
@@ -96,6 +97,7 @@ type Journal struct {
 	dead    error // set when memory and disk may differ: nothing is written any more
 
 	requests chan *request
+	inHand   atomic.Int32 // callers out of requests that wait for the turn
 	alone    chan *request
 	closing  chan struct{}
 	closed   chan struct{}
@@ -123,7 +125,7 @@ func Open(ctx context.Context, cfg Config) (_ *Journal, err error) {
 		return nil, fmt.Errorf("open journal: make state folder: %w", err)
 	}
 	j := &Journal{
-		cfg: cfg, known: newKnown(), requests: make(chan *request, cfg.MaxBatch), alone: make(chan *request),
+		cfg: cfg, known: newKnown(), turn: make(chan struct{}, 1), requests: make(chan *request, cfg.MaxBatch), alone: make(chan *request),
 		closing: make(chan struct{}), closed: make(chan struct{}),
 		facts: map[gateway.TargetID]int64{}, states: map[gateway.TargetID]*cached{}, changed: make(chan struct{}),
 	}
@@ -148,6 +150,7 @@ func Open(ctx context.Context, cfg Config) (_ *Journal, err error) {
 		path: filepath.Join(cfg.Dir, CheckpointsFile), logger: cfg.Logger, after: j.storedCheckpoints, end: j.Seq,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	j.turn <- struct{}{}
 	go j.file.run()
 	go j.write()
 	return j, nil
