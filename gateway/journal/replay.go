@@ -182,6 +182,7 @@ type decisionReader struct {
 	codec *codec
 	parts *partCache
 	texts map[string]string // strings that come again and again
+	most  int               // parts of one decision so far
 }
 
 // page reads decisions until there are enough; last says that no more follow.

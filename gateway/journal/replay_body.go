@@ -22,73 +22,88 @@ func (r *decisionReader) body(d *StoredDecision, b []byte) error {
 }
 
 func (r *decisionReader) whole(d *StoredDecision, b []byte) error {
-	return eachMember(b, func(name, value []byte) error {
-		switch string(name) {
-		case "index":
-			return r.index(d, value)
-		case "body":
-			return r.inner(d, value)
-		}
-		return nil
+	return whole(b, func(b []byte, i int) (int, error) {
+		return members(b, i, func(name []byte, i int) (int, error) {
+			switch string(name) {
+			case "index":
+				return r.index(d, b, i)
+			case "body":
+				return r.inner(d, b, i)
+			}
+			return valueEnd(b, i)
+		})
 	})
 }
 
 // index reads what a DecisionIndex wrote.
-func (r *decisionReader) index(d *StoredDecision, b []byte) error {
-	return eachMember(b, func(name, value []byte) (err error) {
-		switch string(name) {
-		case "allow":
-			d.Allow = string(value) == "true"
-		case "dry_run":
-			d.DryRun = string(value) == "true"
-		case "masked":
-			r.masked(d, value)
-		case "asked_by":
-			d.AskedBy, err = r.text(value)
-		case "policy_digest":
-			d.PolicyDigest, err = r.text(value)
-		case "revision":
-			d.Revision, err = r.text(value)
-		case "codes":
-			d.Codes, err = r.list(value)
-		}
-		return err
+func (r *decisionReader) index(d *StoredDecision, b []byte, i int) (int, error) {
+	return members(b, i, func(name []byte, i int) (int, error) {
+		return one(b, i, func(value []byte) (err error) {
+			switch string(name) {
+			case "allow":
+				d.Allow = string(value) == "true"
+			case "dry_run":
+				d.DryRun = string(value) == "true"
+			case "masked":
+				r.masked(d, value)
+			case "asked_by":
+				d.AskedBy, err = r.text(value)
+			case "policy_digest":
+				d.PolicyDigest, err = r.text(value)
+			case "revision":
+				d.Revision, err = r.text(value)
+			case "codes":
+				d.Codes, err = r.list(value)
+			}
+			return err
+		})
 	})
 }
 
 // inner reads what a DecisionBody has.
-func (r *decisionReader) inner(d *StoredDecision, b []byte) error {
-	return eachMember(b, func(name, value []byte) (err error) {
+func (r *decisionReader) inner(d *StoredDecision, b []byte, i int) (int, error) {
+	return members(b, i, func(name []byte, i int) (int, error) {
 		switch string(name) {
 		case "decision":
-			return eachMember(value, func(name, value []byte) (err error) {
-				if string(name) == "input_digest" {
-					d.InputDigest, err = plainText(value)
-				}
-				return err
-			})
+			return r.header(d, b, i)
 		case "inline":
-			return r.partsOf(d, value, func(p *StoredPart, value []byte) error {
+			return r.partsOf(d, b, i, func(p *StoredPart, value []byte) error {
 				p.JSON = value
 				return nil
 			})
 		case "parts":
-			return r.partsOf(d, value, func(p *StoredPart, value []byte) (err error) {
+			return r.partsOf(d, b, i, func(p *StoredPart, value []byte) (err error) {
 				p.Digest, err = r.text(value)
 				return err
 			})
-		case "result":
-			d.Result = value
-		case "result_digest":
-			var digest string
-			digest, err = r.text(value)
-			d.Result = []byte(resultAt + digest)
-		case "masked":
-			r.masked(d, value)
-		case "erased":
-			d.Erased, err = r.list(value)
 		}
-		return err
+		return one(b, i, func(value []byte) (err error) {
+			switch string(name) {
+			case "result":
+				d.Result = value
+			case "result_digest":
+				var digest string
+				digest, err = r.text(value)
+				d.Result = []byte(resultAt + digest)
+			case "masked":
+				r.masked(d, value)
+			case "erased":
+				d.Erased, err = r.list(value)
+			}
+			return err
+		})
+	})
+}
+
+// header reads what a DecisionHead has.
+func (r *decisionReader) header(d *StoredDecision, b []byte, i int) (int, error) {
+	return members(b, i, func(name []byte, i int) (int, error) {
+		return one(b, i, func(value []byte) (err error) {
+			if string(name) == "input_digest" {
+				d.InputDigest, err = plainText(value)
+			}
+			return err
+		})
 	})
 }
 
@@ -98,22 +113,26 @@ func (r *decisionReader) masked(d *StoredDecision, value []byte) {
 	}
 }
 
-// partsOf adds a part for each member of b.
-func (r *decisionReader) partsOf(d *StoredDecision, b []byte, fill func(*StoredPart, []byte) error) error {
-	if string(b) == "null" {
-		return nil
+// partsOf adds a part for each member of the object at i.
+func (r *decisionReader) partsOf(d *StoredDecision, b []byte, i int, fill func(*StoredPart, []byte) error) (int, error) {
+	if i < len(b) && b[i] == 'n' { // null
+		return valueEnd(b, i)
 	}
 	if d.Parts == nil {
-		d.Parts = make([]StoredPart, 0, 12)
+		d.Parts = make([]StoredPart, 0, r.most)
 	}
-	return eachMember(b, func(name, value []byte) error {
-		p := StoredPart{Name: r.kept(name)}
-		if err := fill(&p, value); err != nil {
-			return err
-		}
-		d.Parts = append(d.Parts, p)
-		return nil
+	end, err := members(b, i, func(name []byte, i int) (int, error) {
+		return one(b, i, func(value []byte) error {
+			p := StoredPart{Name: r.kept(name)}
+			if err := fill(&p, value); err != nil {
+				return err
+			}
+			d.Parts = append(d.Parts, p)
+			return nil
+		})
 	})
+	r.most = max(r.most, len(d.Parts))
+	return end, err
 }
 
 // list reads an array of strings.
