@@ -16,7 +16,9 @@ var errJSON = errors.New("it is not the JSON that the journal writes")
 // end.
 func eachMember(b []byte, each func(name, value []byte) error) error {
 	return whole(b, func(b []byte, i int) (int, error) {
-		return members(b, i, func(name []byte, i int) (int, error) { return one(b, i, func(value []byte) error { return each(name, value) }) })
+		return members(b, i, func(name []byte, i int) (int, error) {
+			return one(b, i, func(value []byte) error { return each(name, value) })
+		})
 	})
 }
 
