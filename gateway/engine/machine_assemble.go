@@ -127,11 +127,11 @@ func (a *assembler) block(b *ir.Block) (block, error) {
 		}
 		out = append(out, made)
 	}
-	return out, nil
+	return slices.Clone(out), nil // no longer than it is
 }
 
-// inner assembles blocks that stand in another.
-func (a *assembler) inner(blocks []*ir.Block) ([]block, error) {
+// within assembles blocks that stand in another.
+func (a *assembler) within(blocks []*ir.Block) ([]block, error) {
 	a.depth++
 	defer func() { a.depth-- }()
 	var out []block
@@ -155,9 +155,9 @@ func (a *assembler) closed(b *ir.Block) ([]block, error) {
 }
 
 // reg is the register of a local.
-func (a *assembler) reg(l ir.Local) int {
+func (a *assembler) reg(l ir.Local) int32 {
 	a.size = max(a.size, int(l)+1)
-	return int(l)
+	return int32(l)
 }
 
 func (a *assembler) local(l ir.Local) operand {
@@ -214,7 +214,7 @@ func (a *assembler) statement(s ir.Stmt) (instruction, error) {
 	case *ir.MakeNumberRefStmt:
 		return instruction{op: opConst, a: operand{term: numberTerm(a.policy.Static.Strings[s.Index].Value)}, target: a.reg(s.Target)}, nil
 	case *ir.MakeArrayStmt:
-		return instruction{op: opList, n: int(s.Capacity), target: a.reg(s.Target)}, nil
+		return instruction{op: opList, n: int32(s.Capacity), target: a.reg(s.Target)}, nil
 	case *ir.MakeObjectStmt:
 		return instruction{op: opNew, of: shapeObject, target: a.reg(s.Target)}, nil
 	case *ir.MakeSetStmt:
@@ -267,7 +267,7 @@ func (a *assembler) dot(s *ir.DotStmt) instruction {
 	if a.folds.sets[s.Target] == 1 {
 		a.at[s.Target] = n
 	}
-	return instruction{op: opInput, n: n, target: made.target}
+	return instruction{op: opInput, n: int32(n), target: made.target}
 }
 
 // condition assembles what only looks.
@@ -299,7 +299,7 @@ func (a *assembler) condition(s ir.Stmt) (instruction, error) {
 func (a *assembler) control(s ir.Stmt) (made instruction, err error) {
 	switch s := s.(type) {
 	case *ir.CallStmt:
-		made = instruction{op: opCall, args: a.operands(s.Args), target: a.reg(s.Result), call: a.funcs[s.Func]}
+		made = instruction{op: opCall, target: a.reg(s.Result), inner: &inner{args: a.operands(s.Args), call: a.funcs[s.Func]}}
 		if made.call == nil {
 			made.op, made.builtin = opBuiltin, a.built[s.Func]
 		}
@@ -310,7 +310,7 @@ func (a *assembler) control(s ir.Stmt) (made instruction, err error) {
 			return made, fmt.Errorf("call %s: %d arguments for %d parameters", s.Func, len(made.args), len(made.call.params))
 		}
 	case *ir.CallDynamicStmt:
-		made = instruction{op: opDynamic, args: a.operands(s.Path), target: a.reg(s.Result), paths: a.paths}
+		made = instruction{op: opDynamic, target: a.reg(s.Result), inner: &inner{args: a.operands(s.Path), paths: a.paths}}
 		for len(made.args) > 0 && made.args[0].term != nil && made.paths != nil {
 			name, _ := made.args[0].term.Value.(ast.String)
 			made.paths, made.args = made.paths.below[string(name)], made.args[1:]
@@ -322,17 +322,17 @@ func (a *assembler) control(s ir.Stmt) (made instruction, err error) {
 			return made, fmt.Errorf("call by a path: %w", errUnknown)
 		}
 	case *ir.BlockStmt:
-		made.op = opBlocks
-		made.blocks, err = a.inner(s.Blocks)
+		made.op, made.inner = opBlocks, &inner{}
+		made.blocks, err = a.within(s.Blocks)
 	case *ir.NotStmt:
-		made.op = opNot
+		made.op, made.inner = opNot, &inner{}
 		made.blocks, err = a.closed(s.Block)
 	case *ir.ScanStmt:
-		made = instruction{op: opScan, a: a.local(s.Source), target: a.reg(s.Key), n: a.reg(s.Value)}
+		made = instruction{op: opScan, a: a.local(s.Source), target: a.reg(s.Key), n: a.reg(s.Value), inner: &inner{}}
 		made.blocks, err = a.closed(s.Block)
 	case *ir.BreakStmt:
-		made = instruction{op: opBreak, n: int(s.Index)}
-		if made.n > a.depth {
+		made = instruction{op: opBreak, n: int32(s.Index)}
+		if int(made.n) > a.depth {
 			return made, fmt.Errorf("leave %d blocks of %d: %w", made.n, a.depth, errUnknown)
 		}
 	default:

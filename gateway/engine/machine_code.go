@@ -30,7 +30,7 @@ type function struct {
 // An operand is a constant or a register.
 type operand struct {
 	term *ast.Term // of a constant
-	reg  int
+	reg  int32
 	list bool // the register may hold a list that is still growing
 }
 
@@ -78,13 +78,20 @@ const (
 	shapeSet
 )
 
-// An instruction is one statement.
+// An instruction is one statement. It is small, because a question goes through
+// thousands of them, and what they take of the processor's memory is what they
+// cost.
 type instruction struct {
-	op      opcode
-	of      shape
-	a, b    operand
-	target  int
-	n       int
+	op     opcode
+	of     shape
+	target int32
+	n      int32
+	a, b   operand
+	*inner // of calls, and of what has blocks
+}
+
+// An inner is what few instructions have.
+type inner struct {
 	blocks  []block
 	args    []operand
 	call    *function

@@ -27,7 +27,7 @@ func (r *run) block(code block, regs []*ast.Term) int {
 		case opInput:
 			value := r.found[in.n]
 			if !r.looked[in.n] {
-				value = r.look(in.n)
+				value = r.look(int(in.n))
 			}
 			if value == nil {
 				return 0
@@ -72,7 +72,7 @@ func (r *run) block(code block, regs []*ast.Term) int {
 		case opScan:
 			how = r.scan(in, regs)
 		case opBreak:
-			how = in.n
+			how = int(in.n)
 		case opReturn:
 			r.value = get(&in.a, regs)
 			how = stop
@@ -225,7 +225,7 @@ func (r *run) build(in *instruction, regs []*ast.Term) int {
 	case opNew:
 		regs[in.target] = nothing[in.of]
 	case opList:
-		regs[in.target] = newList(in.n)
+		regs[in.target] = newList(int(in.n))
 	case opAppend:
 		return r.append(in, regs)
 	case opAdd:
