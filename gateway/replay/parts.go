@@ -23,7 +23,9 @@ type partCache struct {
 	bytes int
 }
 
-type partKey struct{ name, json string }
+// A partKey is a part's name and its value: its digest where that is known, else
+// its JSON.
+type partKey struct{ name, value string }
 
 // uses are how often a part of a name was found, and how often it was not.
 type uses struct{ hits, misses int }
@@ -38,7 +40,7 @@ func newPartCache() *partCache {
 }
 
 // input builds a recorded decision's input.
-func (c *partCache) input(d journal.StoredDecision) (engine.Input, error) {
+func (c *partCache) input(d *journal.StoredDecision) (engine.Input, error) {
 	in := make(engine.Input, len(d.Parts))
 	c.find(d, in)
 	var made []int
@@ -52,23 +54,30 @@ func (c *partCache) input(d journal.StoredDecision) (engine.Input, error) {
 		}
 		made = append(made, i)
 	}
-	c.keep(in, made)
+	c.keep(d, in, made)
 	return in, nil
 }
 
 // find fills in the parts that are known.
-func (c *partCache) find(d journal.StoredDecision, in engine.Input) {
+func (c *partCache) find(d *journal.StoredDecision, in engine.Input) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	for i, p := range d.Parts {
-		if part, ok := c.by[partKey{p.Name, string(p.JSON)}]; ok {
-			in[i] = part
+		var known engine.Part
+		var ok bool
+		if p.Digest != "" {
+			known, ok = c.by[partKey{p.Name, p.Digest}]
+		} else {
+			known, ok = c.by[partKey{p.Name, string(p.JSON)}] // this way it is not copied
+		}
+		if ok {
+			in[i] = known
 		}
 	}
 }
 
 // keep counts what was found, and keeps what was made.
-func (c *partCache) keep(in engine.Input, made []int) {
+func (c *partCache) keep(d *journal.StoredDecision, in engine.Input, made []int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range in {
@@ -87,7 +96,11 @@ func (c *partCache) keep(in engine.Input, made []int) {
 		if len(c.by) >= partsMax || c.bytes+size > partsBytes {
 			c.by, c.bytes = map[partKey]engine.Part{}, 0 // what is shared comes back at once
 		}
-		c.by[partKey{in[i].Name, string(in[i].JSON)}] = in[i]
+		value := d.Parts[i].Digest
+		if value == "" {
+			value = string(in[i].JSON)
+		}
+		c.by[partKey{in[i].Name, value}] = in[i]
 		c.bytes += size
 	}
 }

@@ -91,7 +91,7 @@ const (
 
 // An outcome is one decision, decided again.
 type outcome struct {
-	decision journal.StoredDecision
+	decision *journal.StoredDecision
 	flip     gateway.Flip
 	differs  bool
 	dropped  []gateway.TaskID // tasks that the candidate's plan does not reserve any more
@@ -125,7 +125,7 @@ func (r *run) all(ctx context.Context, j *journal.Journal, which journal.Decisio
 	workers.Go(func() {
 		defer close(order)
 		defer close(jobs)
-		var in []journal.StoredDecision
+		in := make([]journal.StoredDecision, 0, chunk)
 		hand := func() error {
 			out := make(chan []outcome, 1)
 			select {
@@ -134,7 +134,7 @@ func (r *run) all(ctx context.Context, j *journal.Journal, which journal.Decisio
 				return ctx.Err()
 			}
 			jobs <- job{in, out}
-			in = nil
+			in = make([]journal.StoredDecision, 0, chunk)
 			return nil
 		}
 		reading = j.EachDecision(ctx, which, func(d journal.StoredDecision) error {
@@ -169,12 +169,13 @@ func (r *run) all(ctx context.Context, j *journal.Journal, which journal.Decisio
 
 func (r *run) decide(ctx context.Context, in []journal.StoredDecision) []outcome {
 	out := make([]outcome, len(in))
-	for i, d := range in {
+	for i := range in {
+		d := &in[i]
 		out[i].decision = d
 		if !d.Replayable || notThePolicys(d.Codes) {
 			continue
 		}
-		if _, verdict := categoryOf(d); verdict {
+		if _, verdict := categoryOf(*d); verdict {
 			continue
 		}
 		input, err := r.parts.input(d)
@@ -204,7 +205,7 @@ func (r *run) decide(ctx context.Context, in []journal.StoredDecision) []outcome
 // count adds one decision to the report.
 func (r *run) count(o outcome) error {
 	d := o.decision
-	_, verdict := categoryOf(d)
+	_, verdict := categoryOf(*d)
 	switch {
 	case o.err != nil:
 		return o.err

@@ -31,7 +31,7 @@ func Explain(ctx context.Context, j *journal.Journal, id gateway.DecisionID,
 		if err != nil {
 			return err
 		}
-		in, err := newPartCache().input(d)
+		in, err := newPartCache().input(&d)
 		if err != nil {
 			return err
 		}
