@@ -64,7 +64,7 @@ docs: build ## write the generated pages of docs/
 	$(BIN) docs docs
 
 bench: build $(OPA) $(CONFTEST) ## measure beside the peers and write docs/performance
-	$(BIN) bench --opa $(OPA) --conftest $(CONFTEST) --out docs/performance
+	$(BIN) bench --opa $(OPA) --conftest $(CONFTEST) --repository . --out docs/performance
 
 # What is in an image comes from the commit, never from the machine or the clock.
 IMAGES        := bin/images

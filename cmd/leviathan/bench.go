@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"leviathan/gateway"
+	"leviathan/invariants/facts"
 )
 
 // A figure is one measured row: ours beside a peer's or a bound's.
@@ -31,6 +32,8 @@ type figure struct {
 type bench struct {
 	dir, self     string
 	opa, conftest string // the peers; "" for none
+	repository    string // one that the gate is measured on, too; "" for none
+	binary        facts.Binary
 	seconds       int
 	quick         bool
 	began         string // how busy the machine was before
@@ -82,6 +85,7 @@ It fails only if something cannot be measured.`,
 			if err := b.check(only); err != nil {
 				return err
 			}
+			b.binary = binaryOf(cmd.Root())
 			asked := commandLine(cmd) // as it was typed: the paths are made absolute for the run
 			if err := b.run(cmd.Context(), only); err != nil {
 				return err
@@ -105,6 +109,7 @@ It fails only if something cannot be measured.`,
 	f := cmd.Flags()
 	f.StringVar(&b.opa, "opa", "", "path of the stock opa, the peer of decisions; without it they have no peer")
 	f.StringVar(&b.conftest, "conftest", "", "path of conftest, the peer of the gate; without it that has no peer")
+	f.StringVar(&b.repository, "repository", "", "`DIR` of a repository that the gate is measured on, by .ci/invariants.yaml if it is there")
 	f.StringVar(&out, "out", "", "folder in which README.md is written")
 	f.StringSliceVar(&only, "only", nil, "measure these alone: "+measurementNames())
 	f.IntVar(&b.seconds, "seconds", 5, "length of each step under load")
@@ -133,11 +138,11 @@ func (b *bench) run(ctx context.Context, only []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
-	for _, peer := range []*string{&b.opa, &b.conftest} {
-		if *peer == "" {
+	for _, file := range []*string{&b.opa, &b.conftest, &b.repository} {
+		if *file == "" {
 			continue
 		}
-		if *peer, err = filepath.Abs(*peer); err != nil {
+		if *file, err = filepath.Abs(*file); err != nil {
 			return err
 		}
 	}

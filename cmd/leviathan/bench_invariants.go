@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"leviathan/invariants"
 	checkreport "leviathan/invariants/report"
 )
 
@@ -36,8 +37,8 @@ const benchBroken = 50
 // same rules on the same files.
 func (b *bench) invariants(ctx context.Context) error {
 	n := b.size(2000, 100)
-	dir := filepath.Join(b.dir, "gate")
-	if err := writeManifests(dir, n); err != nil {
+	dir, asked := filepath.Join(b.dir, "gate"), filepath.Join(b.dir, "gate-kustomize")
+	if err := errors.Join(writeManifests(dir, n, ""), writeManifests(asked, n, "commonAnnotations: {example.com/team: apps}\n")); err != nil {
 		return err
 	}
 	peerRules := filepath.Join(b.dir, "conftest")
@@ -47,13 +48,17 @@ func (b *bench) invariants(ctx context.Context) error {
 		}
 	}
 	want := (n + benchBroken - 1) / benchBroken
-	var ours, peer []checked
-	for range b.size(3, 1) {
+	var ours, rendered, peer []checked
+	for range b.size(5, 1) {
 		run, err := b.checkOurs(ctx, dir, want)
 		if err != nil {
 			return err
 		}
-		if ours = append(ours, run); b.conftest == "" {
+		ours = append(ours, run)
+		if run, err = b.checkOurs(ctx, asked, want); err != nil {
+			return err
+		}
+		if rendered = append(rendered, run); b.conftest == "" {
 			continue
 		}
 		if run, err = b.checkPeer(ctx, dir, peerRules, want); err != nil {
@@ -62,20 +67,49 @@ func (b *bench) invariants(ctx context.Context) error {
 		peer = append(peer, run)
 	}
 	b.gateFigures(n, want, ours, peer)
+	b.add(figure{name: "the same, with an annotation in each kustomization", ours: middle(rendered).String(), peer: "–",
+		note: "kustomize itself renders these; those above list files and set a namespace, which is rendered without it"})
+	return b.ownRepository(ctx)
+}
+
+// ownRepository measures the gate on a repository that is named, in this
+// process, which has started: loading the rules is a part of it.
+func (b *bench) ownRepository(ctx context.Context) error {
+	if b.repository == "" {
+		return nil
+	}
+	settings := ".ci/invariants.yaml"
+	if _, err := os.Stat(filepath.Join(b.repository, settings)); err != nil {
+		settings = "" // it has none of its own for this, and they are where they are by default
+	}
+	var took []time.Duration
+	var verdict checkreport.Verdict
+	var categories int
+	for range b.size(5, 1) {
+		began := time.Now()
+		r, err := invariants.Check(ctx, invariants.Options{Dir: b.repository, Settings: settings, Binary: b.binary})
+		if err != nil {
+			return fmt.Errorf("checking %s: %w", b.repository, err)
+		}
+		took, verdict, categories = append(took, time.Since(began)), r.Verdict, len(r.Categories)
+	}
+	b.add(figure{name: "the gate on a repository of one's own", ours: milliseconds(median(took)), peer: "–", target: "≤ 300 ms", held: median(took) <= 300*time.Millisecond,
+		note: fmt.Sprintf("%s, %d categories, %s; in a process that runs, the rules loaded each time; median of %d", filepath.Base(b.repository), categories, verdict, len(took))})
 	return nil
 }
 
 func (b *bench) gateFigures(n, violations int, ours, peer []checked) {
 	mine := middle(ours)
 	f := figure{name: fmt.Sprintf("the gate on %d manifests", n), ours: mine.String(), peer: "–", target: "≤ 3000 ms",
-		held: mine.wall <= 3*time.Second, note: fmt.Sprintf("facts of every file, the kustomizations rendered, eight rules, %d violations found, a decision recorded; medians of %d", violations, len(ours))}
+		held: mine.wall <= 3*time.Second, note: fmt.Sprintf("the same files and the same eight rules for both, %d violations found by each; ours lists and reads every file of the tree, holds each manifest to the schema of Kubernetes, "+
+			"notes the place of every node, renders the kustomizations, finds workloads and rights, asks the rules of the tree and of waivers too, and records what was asked and answered with fsync; medians of %d", violations, len(ours))}
 	if len(peer) > 0 {
 		theirs := middle(peer)
 		ratio := float64(mine.wall) / float64(theirs.wall)
 		f.peer = "conftest: " + theirs.String()
 		f.target += fmt.Sprintf(", ≤ 0.5× (is %.2f×)", ratio)
 		f.held = f.held && ratio <= 0.5
-		f.note += fmt.Sprintf(", ours and the peer in turn; the peer renders nothing and records nothing; by processor time ours is %.2f×", float64(mine.processor)/float64(theirs.processor))
+		f.note += fmt.Sprintf(", ours and the peer in turn; the peer reads each file, asks its rules and does none of the rest; by processor time ours is %.2f×", float64(mine.processor)/float64(theirs.processor))
 	}
 	b.add(f)
 	if mine.memory > 0 {
@@ -186,9 +220,9 @@ func mostMemory(pid int, ended <-chan struct{}) (most int) {
 }
 
 // writeManifests writes n files of three resources each, such as a cluster's
-// repository has, in kustomizations of fifty, with the settings that check them.
-// One in so many breaks a rule.
-func writeManifests(dir string, n int) error {
+// repository has, in kustomizations of fifty that say more than that, with the
+// settings that check them. One in so many breaks a rule.
+func writeManifests(dir string, n int, more string) error {
 	files := map[string]string{"README.md": "# Manifests\n", ".leviathan/invariants.yaml": "version: 1\ncategories: [bench]\nrules: .leviathan/rules\n",
 		".leviathan/rules/kube.rego": benchRules, ".leviathan/rules/ours.rego": benchOurRule}
 	for i := range n {
@@ -201,7 +235,7 @@ func writeManifests(dir string, n int) error {
 	}
 	for group := range (n + 49) / 50 {
 		var list strings.Builder
-		list.WriteString("namespace: apps\nresources:\n")
+		list.WriteString("namespace: apps\n" + more + "resources:\n")
 		for i := group * 50; i < min(n, group*50+50); i++ {
 			fmt.Fprintf(&list, "  - app-%04d.yaml\n", i)
 		}

@@ -23,10 +23,13 @@ func TestBenchMeasures(t *testing.T) {
 	if os.Getenv("LEVIATHAN_BENCH_TEST") != "" {
 		t.Fatal("the bench started the tests instead of the gateway")
 	}
-	out := t.TempDir()
+	out, repository := t.TempDir(), t.TempDir()
+	if err := writeManifests(repository, 3, ""); err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.CommandContext(t.Context(), self)
 	cmd.Env = append(os.Environ(), "LEVIATHAN_BENCH_TEST=1")
-	cmd.Args = []string{"leviathan", "bench", "--quick", "--only", "decisions,cycle,changes,start,forward,invariants", "--out", out}
+	cmd.Args = []string{"leviathan", "bench", "--quick", "--only", "decisions,cycle,changes,start,forward,invariants", "--repository", repository, "--out", out}
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("bench: %v\n%s", err, said)
 	}
@@ -38,7 +41,8 @@ func TestBenchMeasures(t *testing.T) {
 	rows := []string{"| durable decisions, 1 connections |", "| durable decisions, 16 connections |", "| durable decisions, 64 connections |",
 		"| one cycle, 200 ready tasks |", "| a change of 1000 paths decided |", "| gateway ready, journal of 1000 records |", "| resident memory then |",
 		"| an ingest while the spider takes them |", "| an ingest while the spider hangs |", "| an ingest while the spider is slow |",
-		"| an ingest while the spider answers 500 |", "| an ingest while the spider is down |", "| the gate on 100 manifests |"}
+		"| an ingest while the spider answers 500 |", "| an ingest while the spider is down |", "| the gate on 100 manifests |",
+		"| the same, with an annotation in each kustomization |", "| the gate on a repository of one's own |"}
 	for _, row := range rows {
 		if !strings.Contains(page, row) {
 			t.Errorf("the page has no row %q", row)
