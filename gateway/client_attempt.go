@@ -138,6 +138,18 @@ func (c *Client) Tasks(ctx context.Context, target TargetID, pageToken string) (
 	return out, err
 }
 
+// TryLimit is a target's next plan as it is, and with another value of the
+// limit of its config that key names, such as max_open_prs or
+// limits.max_tasks_per_day. Nothing changes by it. A key that is no limit, and
+// a value with which no config would load, are ErrInvalid; a config that is not
+// valid now is ErrConflict.
+func (c *Client) TryLimit(ctx context.Context, target TargetID, key string, value int) (PlanTrial, error) {
+	var out PlanTrial
+	err := c.do(ctx, call{method: http.MethodGet, path: targetPath(target, "plan"), idempotent: true, long: true,
+		query: query("key", key, "value", strconv.Itoa(value))}, &out)
+	return out, err
+}
+
 // A Failure is a failed attempt in a list, as release 0.4 showed it. Error is
 // the attempt's error summary.
 type Failure struct {

@@ -47,7 +47,7 @@ func Routes() []Route {
 		{Method: "GET", Path: "/tasks"},
 		{Method: "GET", Path: "/attempts"}, {Method: "GET", Path: "/attempts/{attempt}"},
 		{Method: "GET", Path: "/decisions"}, {Method: "GET", Path: "/decisions/{decision}"},
-		{Method: "GET", Path: "/policy"}, {Method: "GET", Path: "/journal"}, {Method: "GET", Path: "/graph"},
+		{Method: "GET", Path: "/policy"}, {Method: "GET", Path: "/journal"}, {Method: "GET", Path: "/graph"}, {Method: "GET", Path: "/limits"},
 		{Method: "GET", Path: "/act/{action}"}, {Method: "POST", Path: "/act/{action}", Body: true},
 		{Method: "GET", Path: "/events-stream", Stream: true},
 	}
@@ -119,6 +119,7 @@ func (k *Console) routes() http.Handler {
 	m.HandleFunc("GET /policy", k.signedIn(k.policy))
 	m.HandleFunc("GET /journal", k.signedIn(k.journal))
 	m.HandleFunc("GET /graph", k.signedIn(k.graph))
+	m.HandleFunc("GET /limits", k.signedIn(k.limits))
 	m.HandleFunc("GET /act/{action}", k.signedIn(k.confirm))
 	m.HandleFunc("POST /act/{action}", k.signedIn(k.act))
 	m.HandleFunc("GET /events-stream", k.stream)

@@ -12,7 +12,9 @@ import (
 	"time"
 )
 
-var allPages = []string{"/", "/tasks", "/attempts", "/attempts/" + attemptID, "/decisions", "/decisions/" + decisionID, "/policy", "/journal", "/graph",
+const limitsPage = "/limits?target=demo&key=max_open_prs&value=4"
+
+var allPages = []string{"/", "/tasks", "/attempts", "/attempts/" + attemptID, "/decisions", "/decisions/" + decisionID, "/policy", "/journal", "/graph", limitsPage,
 	"/act/halt", "/act/resume?target=demo", "/act/reset?target=demo", "/act/cancel?attempt=" + attemptID, "/act/retry?target=demo&task=guide"}
 
 func TestEveryPageKeepsToItself(t *testing.T) {
@@ -77,14 +79,16 @@ func TestPagesSayWhatTheAPISays(t *testing.T) {
 	m := newRoom(t)
 	cookie := m.signIn(operatorToken)
 	for path, wants := range map[string][]string{
-		"/":                                 {">halted<", "not proved", `<progress value="3" max="3"`, "3 of 3 · full", "Lift the halt…", "Reset the breaker…", "limits.open_prs", "unknown</span> <strong>mirror"},
-		"/tasks":                            {"limits.attempts", "2026-11-25 00:55:24 UTC", "4 min 35 s ago", "Retry…", "More tasks"},
-		"/attempts/" + attemptID:            {"file:///", "no objection", "refused</span>", "the worker's claim", "exit 2", "× 2", "claimed</span>", "4 B of", "Cancel…"},
-		"/decisions?outcome=deny":           {"Older decisions", "/decisions?outcome=deny&amp;page_token="},
-		"/decisions/" + decisionID:          {"Why, step by step", "scope.outside_prefix"},
-		"/policy":                           {"refused</span>", "<strong>2</strong> deny to allow", "4 questions compared", "start"},
-		"/journal":                          {"leviathan journal verify", "record 11"},
-		"/graph":                            {`aria-labelledby="graph-title"`, "pull request #7", "1 target, 1 task"},
+		"/":                        {">halted<", "not proved", `<progress value="3" max="3"`, "3 of 3 · full", "Lift the halt…", "Reset the breaker…", "limits.open_prs", "unknown</span> <strong>mirror"},
+		"/tasks":                   {"limits.attempts", "2026-11-25 00:55:24 UTC", "4 min 35 s ago", "Retry…", "More tasks"},
+		"/attempts/" + attemptID:   {"file:///", "no objection", "refused</span>", "the worker's claim", "exit 2", "× 2", "claimed</span>", "4 B of", "Cancel…"},
+		"/decisions?outcome=deny":  {"Older decisions", "/decisions?outcome=deny&amp;page_token="},
+		"/decisions/" + decisionID: {"Why, step by step", "scope.outside_prefix"},
+		"/policy":                  {"refused</span>", "<strong>2</strong> deny to allow", "4 questions compared", "start"},
+		"/journal":                 {"leviathan journal verify", "record 11"},
+		"/graph":                   {`aria-labelledby="graph-title"`, "pull request #7", "1 target, 1 task"},
+		limitsPage: {"max_open_prs</code> 4 in place of 3", "1 task</strong> would be treated otherwise", "would reserve 1 task.", "would reserve 2 tasks.", "limits.open_prs", "differs</span>", "7 other tasks",
+			`<option value="max_open_prs" selected>`, `name="value" type="number" inputmode="numeric" min="0" max="2147483647" step="1" required value="4"`},
 		"/act/halt":                         {"Halt all targets?", "<strong>1 attempt</strong>"},
 		"/act/retry?target=demo&task=guide": {"Retry the task guide?", `name="task" value="guide"`},
 	} {
@@ -99,6 +103,43 @@ func TestPagesSayWhatTheAPISays(t *testing.T) {
 	body := m.ask("/attempts/"+attemptID, cookie, nil).Body.String()
 	if refused, fine := strings.Index(body, "<code>src/"), strings.Index(body, "<code>docs/fine.md"); refused < 0 || fine < refused {
 		t.Errorf("the refused path stands at %d, the other at %d", refused, fine)
+	}
+}
+
+// The form asks with GET, as a reader, and says on the page what is wrong with
+// what was asked.
+func TestAnotherLimitIsAskedByAForm(t *testing.T) {
+	m := newRoom(t)
+	reader := m.signIn(readerToken)
+	overview := m.ask("/", reader, nil).Body.String()
+	for _, want := range []string{`<form class="filter" method="get" action="/limits"`, `<input type="hidden" name="target" value="demo">`, `<label for="limit-demo">`, `<label for="value-demo">`,
+		`<option value="max_open_prs">max open prs</option>`, `<option value="limits.max_tasks_per_day">`} {
+		if !strings.Contains(overview, want) {
+			t.Errorf("the overview lacks %s", want)
+		}
+	}
+	if w := m.ask(limitsPage, reader, nil); w.Code != http.StatusOK || !m.api.has("GET /v1/targets/demo/plan ") {
+		t.Errorf("a reader asks: %d, asked %v", w.Code, m.api.asked)
+	}
+	if w := m.ask(limitsPage, nil, nil); w.Code != http.StatusSeeOther {
+		t.Errorf("a stranger asks: %d", w.Code)
+	}
+	if w := m.ask(limitsPage, reader, url.Values{}); w.Code == http.StatusOK {
+		t.Errorf("it takes a form that is posted: %d", w.Code)
+	}
+	for path, want := range map[string]string{
+		"/limits?target=demo": "Show what would change",
+		"/limits":             `name="target" value="demo"`,
+		"/limits?target=demo&key=max_open_prs&value=x":       "The value is a whole number",
+		"/limits?target=demo&key=%3Cb%3E&value=":             `<option value="&lt;b&gt;" selected>`,
+		"/limits?target=demo&key=limits.max_files&value=100": `<option value="limits.max_files" selected>`,
+	} {
+		if w := m.ask(path, reader, nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d, lacks %q", path, w.Code, want)
+		}
+	}
+	if w := m.ask("/limits?target=gone&key=max_open_prs&value=4", reader, nil); w.Code != http.StatusNotFound {
+		t.Errorf("a target that is not there: %d", w.Code)
 	}
 }
 

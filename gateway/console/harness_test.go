@@ -55,7 +55,10 @@ func newAPI(t *testing.T) *api {
 			`"targets":[{"target":"demo","autonomy_enabled":true,"effective":false,"reasons":[{"code":"limits.open_prs","message":"EVIL","remedy":"EVIL"}],"config_state":"valid","config_file":"EVIL","halt":{"reason":"EVIL","at":` + at + `,"by":"EVIL"},` +
 			`"circuit":{"state":"open","cause":"EVIL","consecutive_failures":3},"open_prs":3,"limits":{"max_open_prs":3,"max_attempts_per_task":2},"facts":[{"name":"mirror","source":"EVIL","problem":"EVIL"}]}]}`,
 		"/v1/targets/demo/tasks": `{"items":[{"task_id":"EVIL","title":"EVIL","status":"blocked","eligible":false,"attempts":2,"reasons":[{"code":"limits.attempts","message":"EVIL","remedy":"EVIL"}],"next_eligible_at":` + at + `}],"next_page_token":"EVIL"}`,
-		"/v1/attempts":           `{"attempts":[` + attempt + `],"count":1,"next_page_token":"EVIL"}`,
+		"/v1/targets/demo/plan": `{"target":"demo","as_of":` + at + `,"revision":"EVIL","policy_digest":"sha256:00","key":"max_open_prs","now":3,"then":4,"plan_now":{"decision":true,"reasons":[],"reserved":1},` +
+			`"plan_then":{"decision":true,"reasons":[],"reserved":2},"tasks":[{"task_id":"EVIL","title":"EVIL","differs":true,"now":{"reserved":false,"reasons":[{"code":"limits.open_prs","message":"EVIL","remedy":"EVIL"}],` +
+			`"next_eligible_at":` + at + `},"then":{"reserved":true,"reasons":[]}},{"task_id":"guide","title":"EVIL","differs":false,"now":{"reserved":true,"reasons":[]},"then":{"reserved":true,"reasons":[]}}],"same":7}`,
+		"/v1/attempts": `{"attempts":[` + attempt + `],"count":1,"next_page_token":"EVIL"}`,
 		"/v1/attempts/ATTEMPT": `{"attempt_node":{"node_id":"attempt:x","node_type":"Attempt","properties":{"task_id":"EVIL","target_id":"demo","state":"running","agent":"EVIL","pr_number":7,"pr_url":"file:///EVIL","error_summary":"EVIL"}},` +
 			`"events":[` + event + `,` + beat + `,` + piece + `,` + beat + `,` + claim + `,{"event_id":"h","event_type":"attempt.evidence","timestamp":` + at + `,"payload":{"tree":"t","results":[{"name":"EVIL","exit_code":2,"artifact":"EVIL"}]},"seq":14}],"artifacts":[{"name":"agent.log","size_bytes":9}]}`,
 		"/v1/attempts/ATTEMPT/artifacts/agent.log": "EVIL",

@@ -16,7 +16,7 @@ import (
 )
 
 // pageNames are the pages; each is a file of templates.
-var pageNames = []string{"login", "notice", "overview", "tasks", "attempts", "attempt", "decisions", "decision", "policy", "journal", "graph", "confirm"}
+var pageNames = []string{"login", "notice", "overview", "tasks", "attempts", "attempt", "decisions", "decision", "policy", "journal", "graph", "limits", "confirm"}
 
 // A page is what the layout shows around a body.
 type page struct {
@@ -108,7 +108,7 @@ func functions() template.FuncMap {
 	return template.FuncMap{
 		"at": path, "external": external, "age": age, "when": when, "span": span, "short": short, "digest": digest, "bytes": sizeText,
 		"json": pretty, "words": words, "deref": deref, "list": func(items ...string) []string { return items }, "label": label,
-		"plural": plural,
+		"plural": plural, "limitForm": func(target gateway.TargetID) limitForm { return formOf(target, "", "") },
 	}
 }
 

@@ -93,7 +93,8 @@ func TestConsole(t *testing.T) {
 		"/policy":                              {"Active"},
 		"/journal":                             {"leviathan-journal", "attempt.started"},
 		"/graph":                               {"<svg role=\"img\"", "The same as text", "demo → guide → <a", "demo → notes → <a"},
-		"/act/halt?target=demo":                {"What will happen", "<strong>2 attempts</strong>"},
+		"/limits?target=demo&key=max_running_attempts&value=3": {"max_running_attempts</code> 3 in place of 2", "the backlog</a>", "It would reserve 0 tasks."},
+		"/act/halt?target=demo":                                {"What will happen", "<strong>2 attempts</strong>"},
 	}
 	seen := map[string]bool{}
 	for path, wants := range pages {

@@ -50,7 +50,7 @@ func TestTheDocumentIsOpenAPI(t *testing.T) {
 // next ones need.
 const script = `
 health/alive alive/alive ready/ready jwks/keys metrics/scrape status/now
-cycle/plan tasks/backlog attempts/live attempt/one attempt/unknown graph/newest
+cycle/plan tasks/backlog tryLimit/more attempts/live attempt/one attempt/unknown graph/newest
 start/start heartbeat/beat putArtifact/log getArtifact/log evidence/tests evaluate/push evaluateBatch/all evaluateBatch/until-denied evaluateBatch/one
 gitRefs/fetch gitUploadPack/flush PUSH gitReceivePack/flush
 decisions/denied decisions/log decision/push whyDecision/push decisionBundle/push

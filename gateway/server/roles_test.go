@@ -51,6 +51,7 @@ func TestRolesMayAskWhatTheirRoleSays(t *testing.T) {
 		{"GET /v1/invariants", "", "403 200 403 403 403 403 200"},
 		{"POST /v1/invariants/check?category=tree", `{"problems":[]}`, "403 200 403 403 403 403 200"},
 		{"GET /v1/targets/demo/tasks", "", "403 200 403 403 403 403 200"},
+		{"GET /v1/targets/demo/plan?key=max_open_prs&value=5", "", "403 200 403 403 403 403 200"},
 		{"POST /v1/targets/demo/cycle", "{}", "403 403 403 403 403 200 200"},
 		{"POST " + own + "/start", `{"instance":"another-instance"}`, "403 403 403 403 409 403 -"},
 		{"POST " + own + "/heartbeat", "{}", "403 403 403 403 200 403 200"},

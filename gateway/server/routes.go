@@ -61,6 +61,7 @@ func routes() []route {
 
 		{"POST", "/v1/targets/{target}/cycle", gateway.ActionCyclePlan, 64 * kib, cycleTimeout, (*Server).cycle, "plan the backlog and reserve attempts"},
 		{"GET", "/v1/targets/{target}/tasks", read, 0, 0, (*Server).listTasks, "the backlog, and why each task is not running"},
+		{"GET", "/v1/targets/{target}/plan", read, 0, cycleTimeout, (*Server).tryLimit, "the next plan, as it is and with another value of one limit"},
 		{"POST", "/v1/targets/{target}/tasks/{task}/retry", gateway.ActionTaskRetry, 64 * kib, 0, (*Server).retryTask, "unblock a task"},
 		{"POST", "/v1/targets/{target}/circuit/reset", gateway.ActionCircuitReset, 64 * kib, 0, (*Server).resetCircuit, "close the breaker"},
 

@@ -37,6 +37,8 @@
     const open = new Map([...main.querySelectorAll("details[id]")].map((d) => [d.id, d.open]));
     const places = new Map([...main.querySelectorAll("pre[id]")].map((p) =>
       [p.id, p.scrollHeight - p.scrollTop - p.clientHeight < 8 ? Infinity : p.scrollTop]));
+    const fields = [...main.querySelectorAll("select[id], input[id]")].filter((f) =>
+      f.options ? f.selectedIndex !== Math.max(0, [...f.options].findIndex((o) => o.defaultSelected)) : f.value !== f.defaultValue).map((f) => [f.id, f.value]);
     const at = document.activeElement;
     const focus = at && main.contains(at) ? at.id || at.getAttribute("href") : null;
     return () => {
@@ -45,6 +47,7 @@
         const p = document.getElementById(id);
         if (p) p.scrollTop = top === Infinity ? p.scrollHeight : top;
       }
+      for (const [id, value] of fields) { const f = document.getElementById(id); if (f) f.value = value; }
       if (!focus) return;
       const again = document.getElementById(focus) || [...main.querySelectorAll("a[href]")].find((a) => a.getAttribute("href") === focus);
       if (again) again.focus({ preventScroll: true });

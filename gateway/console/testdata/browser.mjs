@@ -39,7 +39,7 @@ const signIn = async (page) => {
 
 const pages = {
   overview: "/", tasks: "/tasks", attempts: "/attempts", attempt: "/attempts/" + attempt, decisions: "/decisions?outcome=deny",
-  policy: "/policy", journal: "/journal", graph: "/graph", confirm: "/act/halt?target=demo",
+  policy: "/policy", journal: "/journal", graph: "/graph", limits: "/limits?target=demo&key=max_open_prs&value=1", confirm: "/act/halt?target=demo",
 };
 
 // Every page at both widths, light and dark.
@@ -93,7 +93,32 @@ for (const width of [360, 1280]) {
   await context.close();
 }
 
-// Without JavaScript: sign in, lift the halt, sign out.
+// What is chosen in a form stays when the page is made anew.
+{
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  watch(page, "form");
+  await signIn(page);
+  await page.getByText("Live.", { exact: true }).waitFor();
+  await page.getByLabel("Limit", { exact: true }).selectOption("max_running_attempts");
+  await page.getByLabel("Value to try").fill("7");
+  await page.getByRole("heading", { name: "Overview" }).click();
+  const resumed = await fetch(url + "/v1/autonomy/halt", {
+    method: "POST", headers: { Authorization: "Bearer " + token, "Content-Type": "application/json" },
+    body: JSON.stringify({ target: null, reason: "halted once more" }),
+  });
+  check(resumed.ok, "the API did not halt all");
+  await page.getByText("halted once more").first().waitFor({ timeout: 15000 });
+  check(await page.getByLabel("Limit", { exact: true }).inputValue() === "max_running_attempts", "the chosen limit is lost");
+  check(await page.getByLabel("Value to try").inputValue() === "7", "the value is lost");
+  await page.goto(url + "/act/resume");
+  await page.getByLabel("Reason").fill("seen");
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.getByText("The halt is lifted.").waitFor();
+  await context.close();
+}
+
+// Without JavaScript: sign in, lift the halt, try another limit, sign out.
 {
   const context = await browser.newContext({ javaScriptEnabled: false });
   const page = await context.newPage();
@@ -103,6 +128,16 @@ for (const width of [360, 1280]) {
   await page.getByRole("button", { name: "Resume" }).click();
   await page.getByText("The halt is lifted.").waitFor();
   check(await page.getByText("halted from elsewhere").count() === 0, "the halt still shows");
+  await page.goto(url + "/");
+  await page.getByLabel("Limit", { exact: true }).selectOption("max_open_prs");
+  await page.getByLabel("Value to try").fill("1");
+  await page.getByRole("button", { name: "Show what would change" }).click();
+  await page.getByRole("heading", { name: "max_open_prs 1 in place of 3" }).waitFor();
+  check(await page.getByLabel("Value to try").inputValue() === "1", "the value that was tried does not stand in the form");
+  check(await page.locator(".columns .panel").count() === 2, "the plans do not stand side by side");
+  await page.getByLabel("Value to try").fill("0");
+  await page.getByRole("button", { name: "Show what would change" }).click();
+  await page.getByRole("alert").getByText("no config would load with this").waitFor();
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByLabel("Token").waitFor();
   await page.goto(url + "/policy");
