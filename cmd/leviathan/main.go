@@ -106,5 +106,6 @@ func newRoot() *cobra.Command {
 		&cobra.Group{ID: "act", Title: "Act:"}, &cobra.Group{ID: "edit", Title: "Edit and check:"})
 	root.AddCommand(runCommands()...)
 	root.AddCommand(operatorCommands()...)
+	explain(root)
 	return root
 }

@@ -36,10 +36,10 @@ func (o operator) calls04() []*cobra.Command {
 	return []*cobra.Command{o.graphSummary04(), o.attemptsList04(), o.attemptsShow04(), o.failuresRecent04(), o.invalidate04()}
 }
 
-// hidden are commands that work and that help does not list.
+// hidden are the calls as commands of leviathan, which help does not list.
 func hidden(cmds []*cobra.Command) []*cobra.Command {
 	for _, cmd := range cmds {
-		cmd.Hidden = true
+		cmd.Hidden, cmd.Example = true, strings.ReplaceAll(cmd.Example, ctlName, "leviathan")
 	}
 	return cmds
 }
