@@ -104,6 +104,8 @@ func TestS11StopEndsEverythingOfATargetAndResumeUndoesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.run(t, "dev")
+	// What the CronJob began is over, Job and all, so that one attempt alone is stopped.
+	w.awaitJob(t, w.awaitAttempt(t, "dev", "witness", 2*time.Minute, "succeeded").job(), batchv1.JobComplete)
 	a := w.awaitAttempt(t, "dev", "stopped", 2*time.Minute, "running")
 	other := w.begin(t, "switched", "runs")
 	said, code := w.leviathan(t, "stop", "--target", "dev", "--reason", "the end-to-end tests", "--delete-jobs", "--kubeconfig", w.kubeconfig)

@@ -170,9 +170,12 @@ func TestASecondGatewayNeverWritesBesideTheFirst(t *testing.T) {
 // and looks whether only acknowledged records are there.
 func (w *world) oneWriter(t *testing.T, before int64) {
 	t.Helper()
-	if log := w.node.Logs("leviathan-control-plane"); !strings.Contains(log, "the Lease is lost") {
-		t.Errorf("the first does not say that it lost the Lease:\n%s", warnings(log))
-	}
+	eventually(t, time.Minute, "the first says that it lost the Lease", func(context.Context) error {
+		if log := w.node.Logs("leviathan-control-plane"); !strings.Contains(log, "the Lease is lost") {
+			return errors.New(warnings(log))
+		}
+		return nil
+	})
 	if err := w.api.CoreV1().Pods(namespace).Delete(t.Context(), secondName, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
