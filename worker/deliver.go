@@ -90,10 +90,19 @@ func (r *run) pushFailed(ctx context.Context, err error) error {
 		return err
 	}
 	spooled := r.events.add(eventPushRefused, map[string]any{"code": refused.code, "reasons": refused.reasons})
-	if refused.passing() || strings.HasPrefix(refused.code, "forge.") { // no fault of the task
-		return errors.Join(fail(gateway.Upstream, "%v", refused), spooled)
+	return errors.Join(fail(refused.failure(), "%v", refused), spooled)
+}
+
+// upstreamMoved is the code of a push whose branch is there with other content.
+const upstreamMoved = "delivery.upstream_moved"
+
+// failure is how an attempt ends that was refused for good: upstream where it is
+// no fault of the task.
+func (r *refusal) failure() gateway.FailureType {
+	if r.passing() || strings.HasPrefix(r.code, "forge.") || r.code == upstreamMoved {
+		return gateway.Upstream
 	}
-	return errors.Join(fail(gateway.Denied, "%v", refused), spooled)
+	return gateway.Denied
 }
 
 // passing reports whether the gateway refused for want of a fact rather than

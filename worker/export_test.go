@@ -39,3 +39,9 @@ func Prompt(t gateway.Task) string { return string(prompt(t)) }
 
 // CheckRead is the check of sandbox.read.
 func CheckRead(read []string, workspace string) error { return checkRead(read, workspace) }
+
+// PushFailure is how an attempt ends whose push git says was refused: what git
+// prints on stdout and stderr.
+func PushFailure(stdout, stderr string) gateway.FailureType {
+	return refusalOf(&gitError{stdout: []byte(stdout), stderr: stderr}).failure()
+}

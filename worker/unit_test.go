@@ -162,3 +162,20 @@ func TestReadsMustNotShowNeighbours(t *testing.T) {
 		}
 	}
 }
+
+// A push that is refused ends the attempt as denied, which counts for the task,
+// only where the task is at fault.
+func TestARefusedPushCountsForTheTaskOnlyWhereTheTaskIsAtFault(t *testing.T) {
+	for code, want := range map[string]gateway.FailureType{
+		"delivery.upstream_moved":                gateway.Upstream, // somebody's branch of that name, with other content
+		"forge.credential":                       gateway.Upstream,
+		"unknown.mirror":                         gateway.Upstream,
+		"delivery.upstream_refused":              gateway.Denied, // by a rule of the upstream's own
+		"scope.path":                             gateway.Denied,
+		"delivery.upstream_moved_somewhere_else": gateway.Denied,
+	} {
+		if got := worker.PushFailure("!\trefs/heads/a:refs/heads/agent/a\t[remote rejected] ("+code+")\n", "remote: "+code+": because\n"); got != want {
+			t.Errorf("%s ends the attempt as %s, want %s", code, got, want)
+		}
+	}
+}
