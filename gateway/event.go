@@ -75,6 +75,12 @@ const (
 	EventRefusedEvicted     = "refused.evicted"
 )
 
+// EventJobWaiting is what a scheduler claims of a Job whose Pod does not start:
+// its payload has reason and message, in Kubernetes' words. The gateway never
+// emits it, stores it as any claim, and shows the newest one of an attempt that
+// was not started in time.
+const EventJobWaiting = "job.waiting"
+
 // EventTypes lists every type that the gateway emits or knows, in the order
 // above. Any other type is stored and not projected.
 func EventTypes() []string {

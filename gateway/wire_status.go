@@ -55,8 +55,21 @@ type TargetStatus struct {
 	PullRequests []PullRequestItem `json:"pull_requests,omitempty"`
 	// Probe is how safe the repository's settings are; nil where they were not
 	// seen, and for a repository without such settings.
-	Probe       *ForgeProbe `json:"probe,omitempty"`
-	NextCycleAt Time        `json:"next_cycle_at"`
+	Probe *ForgeProbe `json:"probe,omitempty"`
+	// LaunchProblem is why the last worker that was to start did not, or does not
+	// yet; nil when one has started since.
+	LaunchProblem *LaunchProblem `json:"launch_problem,omitempty"`
+	NextCycleAt   Time           `json:"next_cycle_at"`
+}
+
+// A LaunchProblem is what kept the worker of an attempt from starting: a Job
+// that the cluster refused, a Pod that found no node, an image that is not to be
+// had. Message begins with the names that launcher and cluster have for it.
+type LaunchProblem struct {
+	AttemptID AttemptID `json:"attempt_id"`
+	TaskID    TaskID    `json:"task_id"`
+	At        Time      `json:"at"`
+	Message   string    `json:"message"`
 }
 
 // A ForgeProbe is how safe the settings of a repository on GitHub are for

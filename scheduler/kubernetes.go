@@ -32,7 +32,8 @@ type KubernetesConfig struct {
 	// Jobs is what all Jobs have in common. Its Target says which Jobs are
 	// this launcher's.
 	Jobs JobOptions
-	// Gateway is told of each Job (the event job.submitted); nil tells nobody.
+	// Gateway is told of each Job (the event job.submitted) and of why one does
+	// not start (job.waiting); nil tells nobody.
 	Gateway *gateway.Client
 	// Patience is how long a Pod may wait for its image and its configuration
 	// before that is reported as the end of its attempt; 2 minutes if 0. To be

@@ -19,7 +19,8 @@ const pageSize = 250
 
 // Observe tells what became of the Jobs of the attempts given, and which other
 // Jobs of the target there are. An API server that does not answer is an
-// error, never an empty list.
+// error, never an empty list. Why a Pod does not start is told to the gateway on
+// the way (the event job.waiting).
 func (k *Kubernetes) Observe(ctx context.Context, attempts []gateway.AttemptID) ([]Worker, error) {
 	jobs, err := k.listJobs(ctx)
 	if err != nil {
@@ -35,7 +36,11 @@ func (k *Kubernetes) Observe(ctx context.Context, attempts []gateway.AttemptID) 
 	seen := map[gateway.AttemptID]bool{}
 	for i := range jobs {
 		id := k.attemptOf(&jobs[i])
-		w := k.look(&jobs[i], pods[jobs[i].UID])
+		pod := pods[jobs[i].UID]
+		w := k.look(&jobs[i], pod)
+		if w.State == WorkerActive || w.State == WorkerStuck {
+			k.waits(ctx, &jobs[i], pod)
+		}
 		w.Attempt, seen[id] = id, true
 		workers = append(workers, w)
 	}
@@ -157,7 +162,7 @@ func (k *Kubernetes) pending(job *batchv1.Job, pod *corev1.Pod, age time.Duratio
 		}
 	}
 	limit := job.CreationTimestamp.Add(k.Patience)
-	if waiting.Reason == "ContainerCreating" || waiting.Reason == "PodInitializing" || waiting.Reason == "" {
+	if begins(waiting.Reason) {
 		limit = startBy(job) // a large image is being pulled, perhaps
 	}
 	switch {

@@ -134,3 +134,25 @@ func TestRowsHaveAPlaceInThePage(t *testing.T) {
 		}
 	}
 }
+
+// Each name that the scheduler has for what a cluster refuses is explained.
+func TestS21TheRunbookHasEveryReasonWhyAWorkerDoesNotStart(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(checkout(t), "scheduler", "kubernetes_refusal.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(runbook(t)), "\n## A cluster: why a worker does not start\n")
+	if !ok {
+		t.Fatal("the runbook has no such section")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	names := regexp.MustCompile(`return "([a-z_]+)"`).FindAllStringSubmatch(string(text), -1)
+	for _, name := range names {
+		if !strings.Contains(section, "`"+name[1]+"`") {
+			t.Errorf("the runbook does not explain %s", name[1])
+		}
+	}
+	if len(names) < 15 {
+		t.Errorf("the scheduler has %d names: they are not found", len(names))
+	}
+}

@@ -150,6 +150,9 @@ func (o operator) targetScreen(b *strings.Builder, t gateway.TargetStatus, paint
 		}
 	}
 	line("attempts", "%s", ofLimit(t.RunningAttempts, t.Limits, "max_running_attempts", "live"))
+	if p := t.LaunchProblem; p != nil {
+		line("launch", "%s %s: the worker of attempt %s (task %s): %s", paint.bad("NOT STARTED"), relative(p.At, o.now()), orDash(string(p.AttemptID)), orDash(string(p.TaskID)), printable(p.Message))
+	}
 	if !t.NextCycleAt.IsZero() {
 		line("next cycle", "%s, %s", shortTime(t.NextCycleAt), relative(t.NextCycleAt, o.now()))
 	}

@@ -113,6 +113,9 @@ func (s *Server) targetStatus(ctx context.Context, cfg autonomy.State) (gateway.
 	for _, pr := range state.PullRequests {
 		one.PullRequests = append(one.PullRequests, pullItem(pr))
 	}
+	if one.LaunchProblem, err = s.launchProblem(ctx, cfg.ID); err != nil {
+		return one, unrecorded(err)
+	}
 	return one, s.effective(ctx, &one, cfg, state)
 }
 

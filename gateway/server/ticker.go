@@ -90,7 +90,7 @@ func (s *Server) expire(ctx context.Context) error {
 		}
 		q := about(gateway.ActionAttemptExpire, self, a)
 		q.request = map[string]string{"why": why}
-		d, _, err := s.finishNow(ctx, q, map[string]string{expiredLease: "no heartbeat within the lease", expiredStart: "no worker started it in time"}[why])
+		d, _, err := s.finishNow(ctx, q, s.outOfTime(ctx, a, why))
 		if err == nil {
 			err = d.refusal()
 		}
