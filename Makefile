@@ -12,7 +12,7 @@ RACE     := ./gateway/... ./scheduler/... ./worker/... ./spider/...
 PLAIN    := ./gateway/engine/... ./gateway/replay ./cmd/... ./policies/... ./invariants/... ./deploy/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check docs-test invariants policy-test policy-mutation policy-laws docs bench images images-check e2e images-push manifests clean
+.PHONY: help build demo test check docs-test invariants policy-test policy-mutation policy-laws docs bench images images-check e2e e2e-kubelet images-push manifests clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,14 +96,20 @@ images-check: ## build the images twice, in folders of different names, and see 
 # takes minutes.
 KUBE_VERSION = $(shell cd deploy/e2e/kube && $(GO) list -m -f '{{.Version}}' k8s.io/kubernetes)
 KUBE_STAMP   = k8s.io/component-base/version
+KUBE_BUILD   = cd deploy/e2e/kube && CGO_ENABLED=0 $(GO) build -p 2 -trimpath -ldflags='-s -w -X $(KUBE_STAMP).gitVersion=$(KUBE_VERSION) -X $(KUBE_STAMP).gitMajor=1 -X $(KUBE_STAMP).gitMinor=$(word 2,$(subst ., ,$(KUBE_VERSION))) -X $(KUBE_STAMP).gitTreeState=clean -X $(KUBE_STAMP).gitCommit=unknown -X $(KUBE_STAMP).buildDate=1970-01-01T00:00:00Z'
 E2E_RUN     ?= .
 
 e2e: ## see the cluster's promises on a real Kubernetes API: that of KUBECONFIG, or one that is built and started (E2E_RUN=TestName)
 ifndef KUBECONFIG
-	cd deploy/e2e/kube && CGO_ENABLED=0 $(GO) build -p 2 -trimpath -ldflags='-s -w -X $(KUBE_STAMP).gitVersion=$(KUBE_VERSION) -X $(KUBE_STAMP).gitMajor=1 -X $(KUBE_STAMP).gitMinor=$(word 2,$(subst ., ,$(KUBE_VERSION))) -X $(KUBE_STAMP).gitTreeState=clean -X $(KUBE_STAMP).gitCommit=unknown -X $(KUBE_STAMP).buildDate=1970-01-01T00:00:00Z' -o '$(CURDIR)/bin/kube' .
+	$(KUBE_BUILD) -o '$(CURDIR)/bin/kube' .
 	$(STATIC) -o bin/leviathan-static ./cmd/leviathan
 endif
 	cd deploy/e2e && $(GO) vet ./... && $(GO) test $(if $(KUBECONFIG),-v) -count=1 -timeout 15m -run '$(E2E_RUN)' . -args -kube '$(CURDIR)/bin/kube' -leviathan '$(CURDIR)/bin/leviathan-static'
+
+e2e-kubelet: images ## the same on a real kubelet and containerd with our own images, as root: see deploy/e2e/README.md (E2E_RUN=TestName)
+	$(KUBE_BUILD) -o '$(CURDIR)/bin/kube' .
+	$(KUBE_BUILD) -o '$(CURDIR)/bin/kube-node' ./node
+	cd deploy/e2e && $(GO) vet ./... && $(GO) test -v -count=1 -timeout 20m -run '$(E2E_RUN)' . -args -kube '$(CURDIR)/bin/kube' -leviathan '$(CURDIR)/$(IMAGES)/leviathan' -node '$(CURDIR)/bin/kube-node' -images '$(CURDIR)/$(IMAGES)'
 
 images-push: images ## send the images to REGISTRY, and say their digests
 	$(IMAGES_TOOL) push -in '$(CURDIR)/$(IMAGES)' -registry '$(REGISTRY)'

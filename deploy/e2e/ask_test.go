@@ -35,6 +35,10 @@ type targetStatus struct {
 	Effective bool   `json:"effective"`
 	Reasons   []struct{ Code, Message string }
 	Halt      *struct{ Reason string }
+	Launch    *struct {
+		ID      string `json:"attempt_id"`
+		Message string `json:"message"`
+	} `json:"launch_problem"`
 }
 
 type status struct {

@@ -12,4 +12,7 @@
 // it looks after are on its own disk.
 // It enforces no network policy, no limit of memory or processor, no seccomp
 // profile and no liveness, and every Pod has the same network.
+//
+// Instead of the stand-in there can be a [Kubelet]: the real one, with
+// containerd and runc and the images of `make images`.
 package e2e

@@ -70,6 +70,9 @@ func (w *world) install(ctx context.Context) error {
 			if err := patch(o); err != nil {
 				return err
 			}
+			if err := w.patchKubelet(o); err != nil {
+				return err
+			}
 		}
 		if err := w.apply(ctx, o); err != nil {
 			return err
@@ -78,8 +81,11 @@ func (w *world) install(ctx context.Context) error {
 			continue
 		}
 		_, err := w.api.CoreV1().Secrets(namespace).Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "leviathan-secrets"},
-			StringData: map[string]string{"LEVIATHAN_CONTROL_PLANE_TOKEN": operatorToken}}, metav1.CreateOptions{})
+			StringData: w.secrets()}, metav1.CreateOptions{})
 		if err != nil {
+			return err
+		}
+		if err := w.besides(ctx); err != nil {
 			return err
 		}
 	}

@@ -150,6 +150,9 @@ func TestS22AFrozenWorkerIsEndedByTheDeadlineOfItsJob(t *testing.T) {
 	if reason := ended.Status.Conditions[len(ended.Status.Conditions)-1].Reason; reason != batchv1.JobReasonDeadlineExceeded {
 		t.Errorf("the Job failed by %s", reason)
 	}
+	if n := w.node.Signal(a.job()+"-", 0); n != 0 {
+		t.Errorf("%d of its processes are there still", n)
+	}
 	w.run(t, "frozen")
 	a = w.awaitAttempt(t, "frozen", "frozen-worker", time.Minute, "failed")
 	if a.Failure != "lost" || !strings.Contains(a.Summary, "deadline") {

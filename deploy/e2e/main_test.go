@@ -11,9 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -24,6 +26,8 @@ import (
 var (
 	kubeBinary      = flag.String("kube", "../../bin/kube", "the control plane, as make e2e builds it")
 	leviathanBinary = flag.String("leviathan", "../../bin/leviathan-static", "our binary, as make e2e builds it")
+	nodeBinary      = flag.String("node", "", "kubelet and scheduler, as make e2e-kubelet builds them: then Pods run on a real kubelet")
+	imagesDir       = flag.String("images", "../../bin/images", "our images, as make images writes them")
 )
 
 const (
@@ -44,13 +48,29 @@ type world struct {
 	api        kubernetes.Interface
 	// node is nil on a cluster that was there before: then there is no
 	// repository that its gateway could be given.
-	node *e2e.Node
+	node node
+	// kubelet is the node if it is a real one.
+	kubelet *e2e.Kubelet
+	// github is whether the targets' repositories are outside of the gateway's
+	// volume.
+	github      bool
+	certificate string // of that GitHub
 
 	runs sync.Mutex // guards count
 	n    int
 }
 
 var cluster *world
+
+// A node is where the Pods run: a stand-in, or a real kubelet.
+type node interface {
+	Logs(prefix string) string
+	Signal(prefix string, signal syscall.Signal) int
+	Freeze(ctx context.Context, prefix string) (int, error)
+	Volume(pod types.UID, volume string) string
+	Claim(namespace, name string) string
+	SetLag(d time.Duration)
+}
 
 func TestMain(m *testing.M) {
 	e2e.BecomeContainer()
@@ -66,9 +86,14 @@ func TestMain(m *testing.M) {
 // run runs the tests, in namespaces of their own where the cluster is, too.
 func run(m *testing.M) (code int, err error) {
 	given := os.Getenv("KUBECONFIG")
+	if *nodeBinary != "" {
+		given = "" // a node needs a cluster of its own
+	}
 	if given == "" {
 		if isolated, err := e2e.Isolated(); err != nil {
 			return 1, err
+		} else if !isolated && *nodeBinary != "" {
+			return isolateKubelet()
 		} else if !isolated {
 			return e2e.Isolate()
 		}
@@ -115,18 +140,17 @@ func (w *world) openOwn(ctx context.Context) (closers []func() error, err error)
 	if err != nil {
 		return nil, err
 	}
-	leviathan, err := binary(*leviathanBinary)
-	if err != nil {
-		return nil, err
-	}
 	planeDir, nodeDir := filepath.Join(w.dir, "plane"), filepath.Join(w.dir, "node")
 	if err := errors.Join(os.Mkdir(planeDir, 0o700), os.Mkdir(nodeDir, 0o755)); err != nil {
 		return nil, err
 	}
 	began := time.Now()
+	if *nodeBinary != "" {
+		closers = append(closers, func() error { return e2e.EndAll(w.dir) })
+	}
 	plane, err := e2e.StartPlane(ctx, kube, planeDir)
 	if err != nil {
-		return nil, err
+		return closers, err
 	}
 	closers = append(closers, plane.Stop)
 	fmt.Printf("the control plane is ready after %.1f s\n", time.Since(began).Seconds())
@@ -139,12 +163,16 @@ func (w *world) openOwn(ctx context.Context) (closers []func() error, err error)
 		return closers, err
 	}
 	closers = append(closers, logFile.Close)
-	w.node = &e2e.Node{Client: w.api, Dir: nodeDir, Leviathan: leviathan, Images: []string{controlImage, workerImage},
-		Log: slog.New(slog.NewTextHandler(logFile, nil))}
-	nodeCtx, stopNode := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- w.node.Run(nodeCtx) }()
-	closers = append(closers, func() error { stopNode(); return <-ended })
+	log := slog.New(slog.NewTextHandler(logFile, nil))
+	start := w.startStandIn
+	if *nodeBinary != "" {
+		start = w.startKubelet
+	}
+	stop, err := start(ctx, plane, nodeDir, log)
+	closers = append(closers, stop...)
+	if err != nil {
+		return closers, err
+	}
 	if err := w.makeUpstreams(ctx); err != nil {
 		return closers, err
 	}
@@ -156,6 +184,20 @@ func (w *world) openOwn(ctx context.Context) (closers []func() error, err error)
 	}
 	fmt.Printf("the gateway is ready after %.1f s\n", time.Since(began).Seconds())
 	return closers, w.beginPatient(ctx)
+}
+
+// startStandIn starts a stand-in for the node.
+func (w *world) startStandIn(ctx context.Context, _ *e2e.Plane, dir string, log *slog.Logger) ([]func() error, error) {
+	leviathan, err := binary(*leviathanBinary)
+	if err != nil {
+		return nil, err
+	}
+	standIn := &e2e.Node{Client: w.api, Dir: dir, Leviathan: leviathan, Images: []string{controlImage, workerImage}, Log: log}
+	w.node = standIn
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- standIn.Run(running) }()
+	return []func() error{func() error { stop(); return <-ended }}, nil
 }
 
 // openGiven takes a cluster that is there. One with a namespace of our name is

@@ -33,6 +33,10 @@ const (
 	heartbeat = 5 * time.Second
 )
 
+// processors are how many the node says that it has. A Pod that asks for more
+// finds no node; how many all together ask for is not looked at.
+var processors = resource.MustParse("8")
+
 // A Node stands in for scheduler and kubelet of a cluster with one machine.
 type Node struct {
 	Client kubernetes.Interface
@@ -166,7 +170,7 @@ func (n *Node) register(ctx context.Context) error {
 
 // ready says that the node is.
 func (n *Node) ready(ctx context.Context) error {
-	room := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("64"), corev1.ResourceMemory: resource.MustParse("256Gi"), corev1.ResourcePods: resource.MustParse("500")}
+	room := corev1.ResourceList{corev1.ResourceCPU: processors, corev1.ResourceMemory: resource.MustParse("256Gi"), corev1.ResourcePods: resource.MustParse("500")}
 	now := metav1.Now()
 	patch, err := json.Marshal(map[string]any{"status": corev1.NodeStatus{Capacity: room, Allocatable: room, Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue,
 		LastHeartbeatTime: now, LastTransitionTime: n.since, Reason: "StandIn", Message: "containers are local processes"}}}})
@@ -188,6 +192,10 @@ func (n *Node) sync(ctx context.Context) error {
 	for i := range list.Items {
 		spec := &list.Items[i]
 		switch {
+		case spec.Spec.NodeName == "" && spec.DeletionTimestamp == nil && tooLarge(spec):
+			if err := n.unschedulable(ctx, spec); err != nil {
+				return err
+			}
 		case spec.Spec.NodeName == "" && spec.DeletionTimestamp == nil:
 			err := n.Client.CoreV1().Pods(spec.Namespace).Bind(ctx, &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: spec.Name, Namespace: spec.Namespace, UID: spec.UID},
 				Target: corev1.ObjectReference{Kind: "Node", Name: nodeName}}, metav1.CreateOptions{})
@@ -197,6 +205,26 @@ func (n *Node) sync(ctx context.Context) error {
 		case spec.Spec.NodeName == nodeName:
 			n.take(ctx, spec)
 		}
+	}
+	return nil
+}
+
+func tooLarge(spec *corev1.Pod) bool {
+	return len(spec.Spec.Containers) > 0 && spec.Spec.Containers[0].Resources.Requests.Cpu().Cmp(processors) > 0
+}
+
+// unschedulable says of a Pod that no node has room for it, once.
+func (n *Node) unschedulable(ctx context.Context, spec *corev1.Pod) error {
+	if len(spec.Status.Conditions) > 0 {
+		return nil
+	}
+	patch, err := json.Marshal(map[string]any{"status": corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, LastTransitionTime: metav1.Now(),
+		Reason: corev1.PodReasonUnschedulable, Message: "0/1 nodes are available: 1 Insufficient cpu."}}}})
+	if err == nil {
+		_, err = n.Client.CoreV1().Pods(spec.Namespace).Patch(ctx, spec.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("saying that a Pod finds no node: %w", err)
 	}
 	return nil
 }

@@ -9,10 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,15 +34,15 @@ type Plane struct {
 	// Kubeconfig is a file that says the same.
 	Kubeconfig string
 
-	dir   string
-	procs []*exec.Cmd
+	dir string
+	programs
 }
 
 // StartPlane starts the control plane of the program kube, with its files and
 // logs in dir. It returns when the API is ready and namespaces get their
 // service accounts.
 func StartPlane(ctx context.Context, kube, dir string) (_ *Plane, err error) {
-	p := &Plane{dir: dir, Kubeconfig: filepath.Join(dir, "admin.kubeconfig")}
+	p := &Plane{dir: dir, Kubeconfig: filepath.Join(dir, "admin.kubeconfig"), programs: programs{logs: dir}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Stop())
@@ -54,15 +52,15 @@ func StartPlane(ctx context.Context, kube, dir string) (_ *Plane, err error) {
 		return nil, err
 	}
 	certs := filepath.Join(dir, "certs")
-	if err := p.start(kube, "etcd", "--name=e", "--data-dir="+filepath.Join(dir, "etcd"), "--listen-client-urls="+etcdURL, "--advertise-client-urls="+etcdURL,
+	if err := p.start("etcd", kube, "etcd", "--name=e", "--data-dir="+filepath.Join(dir, "etcd"), "--listen-client-urls="+etcdURL, "--advertise-client-urls="+etcdURL,
 		"--listen-peer-urls="+etcdPeer, "--initial-advertise-peer-urls="+etcdPeer, "--initial-cluster=e="+etcdPeer, "--unsafe-no-fsync", "--logger=zap", "--log-level=warn"); err != nil {
 		return nil, err
 	}
-	if err := p.start(kube, "kube-apiserver", "--etcd-servers="+etcdURL, "--bind-address=127.0.0.1", "--secure-port="+apiPort, "--advertise-address=127.0.0.1",
+	if err := p.start("kube-apiserver", kube, "kube-apiserver", "--etcd-servers="+etcdURL, "--bind-address=127.0.0.1", "--secure-port="+apiPort, "--advertise-address=127.0.0.1",
 		"--cert-dir="+certs, "--service-cluster-ip-range=10.96.0.0/24", "--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+filepath.Join(dir, "sa.pub"), "--service-account-signing-key-file="+filepath.Join(dir, "sa.key"),
 		"--token-auth-file="+filepath.Join(dir, "tokens.csv"), "--authorization-mode=Node,RBAC", "--anonymous-auth=false", "--allow-privileged=true",
-		"--endpoint-reconciler-type=none", "--enable-admission-plugins=NodeRestriction"); err != nil {
+		"--endpoint-reconciler-type=none", "--enable-admission-plugins=NodeRestriction", "--kubelet-preferred-address-types=Hostname"); err != nil {
 		return nil, err
 	}
 	p.Config = &rest.Config{Host: "https://127.0.0.1:" + apiPort, BearerToken: "admintoken", QPS: -1,
@@ -77,7 +75,7 @@ func StartPlane(ctx context.Context, kube, dir string) (_ *Plane, err error) {
 	if err := p.writeKubeconfig(manager, "kcmtoken"); err != nil {
 		return nil, err
 	}
-	if err := p.start(kube, "kube-controller-manager", "--kubeconfig="+manager, "--authentication-kubeconfig="+manager, "--authorization-kubeconfig="+manager,
+	if err := p.start("kube-controller-manager", kube, "kube-controller-manager", "--kubeconfig="+manager, "--authentication-kubeconfig="+manager, "--authorization-kubeconfig="+manager,
 		"--bind-address=127.0.0.1", "--secure-port=16444", "--cert-dir="+filepath.Join(dir, "kcm-certs"), "--service-account-private-key-file="+filepath.Join(dir, "sa.key"),
 		"--root-ca-file="+filepath.Join(certs, "apiserver.crt"), "--use-service-account-credentials=true", "--leader-elect=false"); err != nil {
 		return nil, err
@@ -96,30 +94,15 @@ func (p *Plane) files() error {
 		return err
 	}
 	for name, text := range map[string][]byte{
-		"sa.key":     pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
-		"sa.pub":     pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
-		"tokens.csv": []byte("admintoken,admin,admin,\"system:masters\"\nkcmtoken,system:kube-controller-manager,kcm,\n"),
+		"sa.key": pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
+		"sa.pub": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
+		"tokens.csv": []byte("admintoken,admin,admin,\"system:masters\"\nkcmtoken,system:kube-controller-manager,kcm,\n" +
+			"schedulertoken,system:kube-scheduler,scheduler,\nnodetoken,system:node:" + KubeletName + ",node,\"system:nodes\"\n"),
 	} {
 		if err := os.WriteFile(filepath.Join(p.dir, name), text, 0o600); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// start starts one of the programs, with its output in a file of its name.
-func (p *Plane) start(kube string, args ...string) error {
-	log, err := os.Create(filepath.Join(p.dir, args[0]+".log"))
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd := exec.Command(kube, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("starting %s: %w", args[0], err)
-	}
-	p.procs = append(p.procs, cmd)
 	return nil
 }
 
@@ -160,22 +143,6 @@ func (p *Plane) writeKubeconfig(name, token string) error {
 	c.Contexts["e2e"] = &clientcmdapi.Context{Cluster: "e2e", AuthInfo: "e2e", Namespace: "leviathan"}
 	c.CurrentContext = "e2e"
 	return clientcmd.WriteToFile(*c, name)
-}
-
-// Stop ends the programs, the last one first.
-func (p *Plane) Stop() error {
-	var errs []error
-	for i := len(p.procs) - 1; i >= 0; i-- {
-		cmd := p.procs[i]
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			errs = append(errs, err)
-		}
-		late := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() }) // it may have ended meanwhile
-		_ = cmd.Wait()                                                            // ended by a signal
-		late.Stop()
-	}
-	p.procs = nil
-	return errors.Join(errs...)
 }
 
 // Eventually tries until try succeeds, and otherwise says what was seen last.

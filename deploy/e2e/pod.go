@@ -72,7 +72,12 @@ func (p *pod) still() error {
 	if p.cmd == nil {
 		return errors.New("it does not run")
 	}
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	return still(p.cmd.Process.Pid)
+}
+
+// still is nil when every thread of a process is stopped.
+func still(pid int) error {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	if err != nil || len(tasks) == 0 {
 		return errors.Join(errors.New("it has no threads"), err)
 	}

@@ -65,6 +65,60 @@ func TestWhatAWorkerLacksIsNamedInItsAttempt(t *testing.T) {
 	}
 }
 
+// A worker that asks for more than any node has ends its attempt at the start
+// deadline, with the words of Kubernetes' scheduler; until then the status has
+// them.
+func TestAPodThatFindsNoNodeIsNamedInItsAttempt(t *testing.T) {
+	needNode(t)
+	t.Parallel()
+	w := cluster
+	const much = 10 // processors: within the namespace's quota, with all the others
+	nodes, err := w.api.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range nodes.Items {
+		if node.Status.Allocatable.Cpu().CmpInt64(much) >= 0 {
+			t.Skipf("the node %s has %s processors, and room for a worker that asks for %d", node.Name, node.Status.Allocatable.Cpu(), much)
+		}
+	}
+	large := fmt.Sprintf("--worker-cpu=%d", much)
+	w.run(t, "homeless", large)
+	a := w.awaitAttempt(t, "homeless", "no-node", time.Minute, "reserved")
+	eventually(t, 30*time.Second, "the worker's Pod finds no node", func(ctx context.Context) error {
+		list, err := w.api.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: "job-name=" + a.job()})
+		if err != nil {
+			return err
+		}
+		for _, pod := range list.Items {
+			for _, c := range pod.Status.Conditions {
+				if c.Type == corev1.PodScheduled && c.Reason == corev1.PodReasonUnschedulable {
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("none of %d Pods says so", len(list.Items))
+	})
+	w.run(t, "homeless", large) // it sees why, and tells the gateway
+	said := w.events(t, a)
+	for _, words := range []string{"job.waiting", "Unschedulable", "Insufficient cpu"} {
+		if !strings.Contains(said, words) {
+			t.Errorf("%q is not among the attempt's events:\n%s", words, said)
+		}
+	}
+	s, err := w.status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := s.target("homeless").Launch; p == nil || p.ID != a.ID || !strings.Contains(p.Message, "Insufficient cpu") {
+		t.Errorf("the status says %+v of the launch", p)
+	}
+	a = w.awaitAttempt(t, "homeless", "no-node", 2*time.Minute, "expired")
+	if !strings.Contains(a.Summary, "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu") {
+		t.Errorf("it expired with %q", a.Summary)
+	}
+}
+
 // A Job that an admission policy refuses ends its attempt, with the policy's
 // word.
 func TestARefusalByAdmissionIsNamedInTheAttempt(t *testing.T) {
@@ -139,6 +193,13 @@ func (w *world) named(t *testing.T, target, task string, words ...string) {
 		if !strings.Contains(a.Summary, word) || !strings.Contains(said, word) {
 			t.Errorf("%q is not named: %+v\n%s", word, a, said)
 		}
+	}
+	s, err := w.status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := s.target(target).Launch; p == nil || p.ID != a.ID || !strings.Contains(p.Message, words[0]) {
+		t.Errorf("the status says %+v of the launch, want %s", p, words[0])
 	}
 }
 

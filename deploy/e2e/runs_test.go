@@ -19,12 +19,15 @@ import (
 )
 
 // beginRun makes a run of the scheduler for a target, as `kubectl create job
-// --from=cronjob/leviathan-dev-scheduler` does, with the target's name.
-func (w *world) beginRun(ctx context.Context, target string) (name string, err error) {
+// --from=cronjob/leviathan-dev-scheduler` does, with the target's name and more
+// args.
+func (w *world) beginRun(ctx context.Context, target string, args ...string) (name string, err error) {
 	template, err := w.runTemplate(ctx, target)
 	if err != nil {
 		return "", err
 	}
+	c := &template.Spec.Template.Spec.Containers[0]
+	c.Args = append(c.Args, args...)
 	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: w.runName(target), Labels: template.Labels}, Spec: template.Spec}
 	_, err = w.api.BatchV1().Jobs(namespace).Create(ctx, job, metav1.CreateOptions{})
 	return job.Name, err
@@ -60,9 +63,9 @@ type cycle struct {
 }
 
 // run runs the scheduler once for a target, and fails unless it ends well.
-func (w *world) run(t *testing.T, target string) cycle {
+func (w *world) run(t *testing.T, target string, args ...string) cycle {
 	t.Helper()
-	name, err := w.beginRun(t.Context(), target)
+	name, err := w.beginRun(t.Context(), target, args...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,10 @@ var targets = map[string]targetSpec{
 	"imageless": {tasks: []string{"no-image"}, image: "leviathan-worker:never-made"},
 	"refused":   {tasks: []string{"refused-by-policy"}},
 	"full":      {tasks: []string{"over-quota"}},
+	"homeless":  {tasks: []string{"no-node"}, config: "limits: {start_deadline_seconds: 60, retry_backoff_seconds: 3600}"},
+	"confined":  {tasks: []string{"waits=waiter"}},
+	"greedy":    {tasks: []string{"eats-memory=eater"}},
+	"logged":    {tasks: []string{"writes"}},
 }
 
 // configOf is the autonomy config of a target.
@@ -61,7 +65,7 @@ func configOf(target string) string {
 	}
 	return fmt.Sprintf(`autonomy_enabled: true
 target_id: %[1]s
-target_repo_url: /var/lib/leviathan/upstreams/%[1]s.git
+target_repo_url: %[6]s
 target_branch: main
 allowed_path_prefixes: [docs/]
 max_open_prs: 20
@@ -77,9 +81,11 @@ default_agent: writer
 agents:
   writer:
     type: command
+    memory_mb: 256
     command: [/bin/sh, -c, "echo written > docs/note.md"]
   witness: # says what the container is
     type: command
+    memory_mb: 256
     sandbox: "off"
     task_selectable: true
     command:
@@ -94,17 +100,34 @@ agents:
         } > docs/witness.md
   waiter: # until the test lets it go on
     type: command
+    memory_mb: 256
     sandbox: "off"
     task_selectable: true
     command: [/bin/sh, -c, "until [ -e /workspace/go ]; do sleep 0.2; done; echo waited > docs/note.md"]
   sleeper:
     type: command
+    memory_mb: 256
     command: [sleep, "3600"]
+  eater: # of more than there is, in many processes that are each smaller than the worker
+    type: command
+    sandbox: "off"
+    task_selectable: true
+    memory_mb: 96
+    command:
+      - /bin/sh
+      - -c
+      - |
+        head -c 60000000 /dev/zero > /dev/shm/full
+        for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+          (x=$(head -c 4000000 /dev/zero | tr '\0' x); sleep 3600) &
+        done
+        wait
   keyed:
     type: command
+    memory_mb: 256
     env_from: [E2E_AGENT_KEY]
     command: [/bin/sh, -c, "echo ${E2E_AGENT_KEY:+has} the key > docs/note.md"]
-`, target, cmp.Or(spec.image, workerImage), own.String(), spec.config, sandbox)
+`, target, cmp.Or(spec.image, workerImage), own.String(), spec.config, sandbox, cluster.repository(target))
 }
 
 // landlock reports whether the kernel can confine an agent. Where it cannot, the
@@ -115,15 +138,30 @@ func landlock() bool {
 	return errno == 0 && abi >= 4
 }
 
-func (w *world) state() string { return w.node.Claim(namespace, "leviathan-state") }
-func (w *world) upstream(target string) string {
-	return filepath.Join(w.state(), "upstreams", target+".git")
+func (w *world) state() string                 { return w.node.Claim(namespace, "leviathan-state") }
+func (w *world) upstream(target string) string { return filepath.Join(w.upstreams(), target+".git") }
+
+// upstreams is where the targets' repositories are: within the gateway's volume,
+// or where a GitHub serves them.
+func (w *world) upstreams() string {
+	if w.github {
+		return filepath.Join(w.dir, "github", githubOwner)
+	}
+	return filepath.Join(w.state(), "upstreams")
 }
 
-// makeUpstreams makes the targets' repositories where the gateway's volume will
-// be.
+// repository is how a target's repository is called in its config.
+func (w *world) repository(target string) string {
+	if w.github {
+		return "https://" + githubHost + "/" + githubOwner + "/" + target + ".git"
+	}
+	return "/var/lib/leviathan/upstreams/" + target + ".git"
+}
+
+// makeUpstreams makes the targets' repositories, and the folder that will be the
+// gateway's volume.
 func (w *world) makeUpstreams(ctx context.Context) error {
-	for _, dir := range []string{w.state(), filepath.Join(w.state(), "upstreams"), filepath.Join(w.dir, "trees")} {
+	for _, dir := range []string{w.state(), w.upstreams(), filepath.Join(w.dir, "trees")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
@@ -135,6 +173,9 @@ func (w *world) makeUpstreams(ctx context.Context) error {
 		if _, err := w.git(ctx, "init", "--quiet", "--bare", "--initial-branch=main", w.upstream(target)); err != nil {
 			return err
 		}
+		if _, err := w.git(ctx, "--git-dir", w.upstream(target), "config", "http.receivepack", "true"); err != nil {
+			return err
+		}
 		if err := w.commit(ctx, target, spec.tasks); err != nil {
 			return err
 		}
@@ -143,7 +184,7 @@ func (w *world) makeUpstreams(ctx context.Context) error {
 }
 
 func own(path string) error {
-	if e2e.Alone() {
+	if e2e.Alone() || cluster.github { // nobody else writes to them
 		return nil
 	}
 	return os.Chown(path, podUser, podUser)
@@ -200,7 +241,7 @@ func (w *world) git(ctx context.Context, args ...string) (string, error) {
 // asPodUser makes a command run as the user of the Pods, so that what it writes
 // beside theirs is theirs.
 func asPodUser(cmd *exec.Cmd) {
-	if !e2e.Alone() {
+	if !e2e.Alone() && !cluster.github {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: podUser, Gid: podUser}}
 	}
 }
