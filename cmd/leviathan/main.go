@@ -107,5 +107,6 @@ func newRoot() *cobra.Command {
 	root.AddCommand(runCommands()...)
 	root.AddCommand(operatorCommands()...)
 	explain(root)
+	operatorHere().completions(root)
 	return root
 }

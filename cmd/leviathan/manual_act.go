@@ -47,5 +47,6 @@ var manualOfChecking = map[string]manual{
 	"policy test":      {"", "policy test policies --min-coverage 100"},
 	"doctor":           {"Look at everything that keeps a gateway from its work: config, token, upstream, forge, policy, clock, disk and the kernel's sandbox. Each finding says how to mend it.\nIt ends with 1 when something is wrong.", "doctor --config dev.yaml\ndoctor --config dev.yaml --state state"},
 	"version":          {"The release, the commit and Go version that it was built with, and the digest of the policies that are built in.", "version\nversion --output json"},
+	"man":              {"Write a manual page in section 1 for each command, leviathan.1 and leviathan-attempts-show.1 and so on, from the same texts as the help. It is for who packs Leviathan.", "man /usr/local/share/man/man1"},
 	"docs":             {"Write the reference of commands, routes and codes, which are made from what they describe. It is for who builds Leviathan: DIR is the folder docs of the source tree.", "docs docs"},
 }

@@ -42,7 +42,7 @@ func (o operator) commands() []*cobra.Command {
 	all = append(all, in("act", o.stop(), o.halt(), o.resume(), o.circuit(), o.token(), o.clock())...)
 	all = append(all, in("edit", o.config(), o.backlog(), o.policy(), o.invariants(), o.doctor(), o.version())...)
 	all = append(all, hidden(o.calls04())...)
-	return append(all, o.reference())
+	return append(all, o.reference(), o.man())
 }
 
 // family is a command that only has subcommands.

@@ -71,7 +71,9 @@ func referenceOf(root *cobra.Command) []byte {
 	b.WriteString("# The command line\n\n<!-- Made by `make docs` from the commands themselves. Do not edit. -->\n\n")
 	fmt.Fprintf(&b, "`%s` is one binary; every role is a subcommand. %s\n\n", root.Name(), sentence(root.Short))
 	b.WriteString("Exit codes: 0 done · 1 the answer is no (denied, violated, not verified) · 2 used wrongly or could not run · " +
-		"3 the gateway or a fact is unreachable · 4 something was not seen to stop · 130 interrupted.\n")
+		"3 the gateway or a fact is unreachable · 4 something was not seen to stop · 130 interrupted.\n\n" +
+		"`leviathan completion bash`, `zsh`, `fish` or `powershell` writes the script that completes commands, flags and, where a gateway answers, the ids that it knows. " +
+		"`leviathan man DIR` writes a manual page for each command.\n")
 	if shared := sharedFlags(root); len(shared) > 0 {
 		b.WriteString("\nCommands that ask a gateway have these flags; below they are called *the connection flags*.\n\n")
 		writeFlags(&b, shared)

@@ -28,6 +28,7 @@ func newCtl(o operator) *cobra.Command {
 	}
 	root.SetVersionTemplate(ctlName + " {{.Version}}\n")
 	root.AddCommand(o.calls04()...)
+	o.completions(root)
 	return root
 }
 
