@@ -16,12 +16,15 @@ import (
 // closed journal. It is of kind gateway.Unknown.
 var ErrNotRecorded = &gateway.Error{Kind: gateway.Unknown, Code: "unknown.journal"}
 
+// retryAfter is when to ask again where nothing could be recorded.
+const retryAfter = 5 * time.Second
+
 func notRecorded(err error) error {
 	why := err.Error()
 	if diskFull(err) {
-		why = "the disk is full: " + why
+		why = "the disk is full: free space for the state folder and ask again: " + why
 	}
-	return &gateway.Error{Kind: gateway.Unknown, Code: ErrNotRecorded.Code, Detail: "nothing was recorded: " + why}
+	return &gateway.Error{Kind: gateway.Unknown, Code: ErrNotRecorded.Code, RetryAfter: retryAfter, Detail: "nothing was recorded: " + why}
 }
 
 func errClosed() error { return notRecorded(errors.New("the journal is closed")) }

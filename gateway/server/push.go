@@ -151,7 +151,7 @@ func (s *Server) refuse(ctx context.Context, t *target, a *journal.Attempt, d *d
 	if err != nil {
 		s.log.Error("keeping a refused push", "decision", d.ID, "error", err)
 		v.lines = append(v.lines, "the objects could not be kept: "+err.Error())
-	} else {
+	} else if push.PackBytes() > 0 {
 		v.lines = append(v.lines, "the objects are kept: leviathan decisions bundle "+string(d.ID))
 	}
 	if len(evicted) > 0 {

@@ -2,7 +2,9 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,6 +50,9 @@ func (s *Server) listAttempts(w http.ResponseWriter, r *http.Request, p principa
 		return err
 	}
 	query := r.URL.Query()
+	if state := gateway.AttemptState(query.Get("state")); state != "" && state != "live" && !slices.Contains(gateway.AttemptStates(), state) {
+		return &gateway.Error{Kind: gateway.Invalid, Field: "state", Detail: fmt.Sprintf("state %q is none of attempts: live, or one of %v", state, gateway.AttemptStates())}
+	}
 	filter := journal.AttemptFilter{Target: gateway.TargetID(query.Get("target")), State: query.Get("state"), Page: journal.Page{Limit: limit, Token: query.Get("page_token")}}
 	if p.target != "" {
 		filter.Target = p.target

@@ -22,6 +22,9 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request, p principal) err
 	if behind := s.clockBehind(); behind > clockTolerance {
 		st.Clock = fmt.Sprintf("unknown.clock: the clock is %.0f s behind the last record", behind.Seconds())
 	}
+	if free, _, err := diskSpace(s.stateDir); err == nil && free < leastDisk {
+		st.Warnings = append(st.Warnings, fmt.Sprintf("the file system of %s has %.0f bytes left: nothing can be decided until there is space", s.stateDir, free))
+	}
 	if s.writer != nil {
 		writer := s.writer.Status()
 		st.Writer = &writer

@@ -121,6 +121,13 @@ func TestEventsArePagedByTheTokenOfThePage(t *testing.T) {
 		t.Errorf("%v page by page, %v at once", paged, all)
 	}
 	w.refused(w.ask("GET", "/v1/events?page_token=zzz", operator, ""), 422, "")
+	w.refused(w.ask("GET", "/v1/attempts?state=bogus", operator, ""), 422, "")
+	w.cycle()
+	for query, want := range map[string]int{"?limit=1": 1, "": 2} {
+		if a := w.ask("GET", "/v1/decisions"+query, operator, "", "Accept", "application/x-ndjson"); strings.Count(a.body, "\n") != want {
+			t.Errorf("%q has %d lines of two decisions", query, strings.Count(a.body, "\n"))
+		}
+	}
 }
 
 // Who may not ask is told that, and nothing of facts that nobody looked up.
