@@ -112,17 +112,17 @@ func (d *decided) refusal() error {
 		return nil
 	}
 	e := &gateway.Error{Kind: gateway.Forbidden, DecisionID: d.ID, Reasons: d.Reasons, Detail: d.action + " is denied"}
+	if !slices.ContainsFunc(d.Reasons, func(r gateway.Reason) bool { return isUnknown(r.Code) }) {
+		return e
+	}
 	// Who may not ask gets to know that, and not which facts were not looked up
 	// for somebody else; the record has all reasons.
-	if barred := slices.DeleteFunc(slices.Clone(d.Reasons), func(r gateway.Reason) bool { return !strings.HasPrefix(r.Code, "access.") }); len(barred) > 0 {
+	barred := slices.DeleteFunc(slices.Clone(d.Reasons), func(r gateway.Reason) bool { return !strings.HasPrefix(r.Code, "access.") })
+	if len(barred) > 0 {
 		e.Reasons = barred
 		return e
 	}
-	for _, r := range d.Reasons {
-		if isUnknown(r.Code) {
-			e.Kind, e.RetryAfter, e.Detail = gateway.Unknown, 5*time.Second, d.action+" cannot be decided"
-		}
-	}
+	e.Kind, e.RetryAfter, e.Detail = gateway.Unknown, 5*time.Second, d.action+" cannot be decided"
 	return e
 }
 
