@@ -235,6 +235,7 @@ func TestS21EveryCommandOfThePagesExists(t *testing.T) {
 func commandExists(args []string) error {
 	root := newRoot()
 	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
 	cmd, rest, err := root.Find(args)
 	if err != nil {
 		return err

@@ -68,6 +68,7 @@ type event04 struct {
 	ActorID   string            `json:"actor_id"`
 	Target    gateway.TargetID  `json:"target"`
 	AttemptID gateway.AttemptID `json:"attempt_id"`
+	Origin    string            `json:"origin"`
 }
 
 func (o operator) graphSummary04() *cobra.Command {
@@ -78,7 +79,7 @@ func (o operator) graphSummary04() *cobra.Command {
 		sum, err := s.GraphSummary(ctx)
 		out := summary04{sum.NodesByType, sum.EdgesByType, []event04{}}
 		for _, e := range sum.RecentEvents {
-			out.RecentEvents = append(out.RecentEvents, event04{e.EventID, e.Timestamp, e.EventType, e.ActorID, e.Target, e.AttemptID})
+			out.RecentEvents = append(out.RecentEvents, event04{e.EventID, e.Timestamp, e.EventType, e.ActorID, e.Target, e.AttemptID, e.Origin})
 		}
 		return out, err
 	})

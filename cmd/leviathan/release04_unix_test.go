@@ -97,7 +97,7 @@ func TestS16TheCallsOfLeviathanctl(t *testing.T) {
 		has   []string            // that the answer has, without spaces
 	}{
 		{[]string{"graph-summary"}, "/v1/graph/summary", map[string][]string{"": {"edges_by_type", "nodes_by_type", "recent_events"},
-			"recent_events": {"actor_id", "attempt_id", "event_id", "event_type", "target", "timestamp"}},
+			"recent_events": {"actor_id", "attempt_id", "event_id", "event_type", "origin", "target", "timestamp"}},
 			[]string{`"Attempt":2`, `"PullRequest":1`, `"Target":1`, `"PRODUCED":2`, `"event_type":"attempt.failed"`}},
 		{[]string{"attempts-list"}, "/v1/attempts", map[string][]string{"": {"attempts", "count"},
 			"attempts": {"attempt_id", "pr_number", "pr_url", "status", "target", "task_id", "timestamp"}},
