@@ -24,6 +24,9 @@ func (s *Server) gitRefs(w http.ResponseWriter, r *http.Request, p principal) er
 		return &gateway.Error{Kind: gateway.Invalid, Field: "service", Detail: "service must be git-upload-pack or git-receive-pack: this is smart HTTP alone"}
 	}
 	mirror, view, err := s.fetchAllowed(r, p, service)
+	if err == nil && service == "git-receive-pack" && p.role != gateway.RoleAttempt { // said here, where git shows it, and not after the pack
+		_, err = s.pusher(r.Context(), p, gateway.TargetID(fields(r)["target"]))
+	}
 	w.Header().Set("Cache-Control", "no-cache")
 	if errors.Is(err, gateway.ErrDenied) || errors.Is(err, gateway.ErrUnknown) {
 		w.Header().Set("Content-Type", "application/x-"+service+"-advertisement")

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -143,6 +144,19 @@ func TestARoleThatMayNotPushIsToldThat(t *testing.T) {
 		if a.status != 403 || !strings.Contains(a.body, code) || strings.Contains(a.body, "unknown.") {
 			t.Errorf("%d %s", a.status, a.body)
 		}
+	}
+}
+
+// A human's push ends with the reason on the screen, before anything is sent.
+func TestAPushWithoutAnAttemptSaysWhy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, baseBacklog, baseConfig)
+	clone := filepath.Join(w.dir, "mine")
+	url := strings.Replace(w.http.URL, "http://", "http://x:"+operator+"@", 1) + "/git/demo.git"
+	w.git(w.dir, "clone", "--quiet", url, clone)
+	out, err := w.tryGit(clone, "push", "origin", "HEAD:refs/heads/agent/mine")
+	if err == nil || !strings.Contains(out, "change.push is denied") || !strings.Contains(out, "access.attempt_target") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
