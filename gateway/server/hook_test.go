@@ -73,10 +73,11 @@ func TestAPushUnderWayWritesItsOwnReceipt(t *testing.T) {
 	if _, err := os.ReadFile(arrived); err != nil { // blocks until the hook runs
 		t.Fatal(err)
 	}
-	// It is upstream and has no receipt. The clockwork leaves it alone, others
-	// are not kept waiting, and an operator can end the attempt.
+	// It is upstream, and its receipt comes from the push as soon as that sees
+	// it. The clockwork leaves it alone, others are not kept waiting, and an
+	// operator can end the attempt.
 	w.server.SettleIntents(ctx)
-	if a, _, err := w.journal.Attempt(ctx, r.AttemptID); err != nil || !a.HasPushIntent {
+	if a, _, err := w.journal.Attempt(ctx, r.AttemptID); err != nil || !a.HasPushIntent && a.State != gateway.Pushed {
 		t.Errorf("the clockwork settled what is under way: %+v %v", a, err)
 	}
 	if beat, err := w.client(r.Token).Heartbeat(ctx, r.AttemptID, gateway.HeartbeatRequest{}); err != nil || beat.Action != gateway.Continue {
@@ -94,6 +95,9 @@ func TestAPushUnderWayWritesItsOwnReceipt(t *testing.T) {
 	a, _, err := w.journal.Attempt(ctx, r.AttemptID)
 	if err != nil || a.State != gateway.Cancelled || a.HasPushIntent || string(a.PushedCommit) != w.git(w.upstream, "rev-parse", "refs/heads/"+r.Branch) {
 		t.Errorf("the attempt is %s, intent %v, pushed %s, %v", a.State, a.HasPushIntent, a.PushedCommit, err)
+	}
+	if count := w.events(); count["attempt.pushed"] != 1 || count["push.voided"] != 0 {
+		t.Errorf("more than one receipt: %v", count)
 	}
 	w.refused(w.ask("POST", "/v1/attempts/"+string(r.AttemptID)+"/pull-request", r.Token, `{"summary":"s"}`), 409, "attempt.ended")
 	w.fold()
